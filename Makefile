@@ -1,0 +1,39 @@
+# The README's two commands, `make ask` and `make test`, do all the set-up: a virtual environment with pinned packages.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PROMPT
+
+.PHONY: setup ask serve test check bench clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; say which: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# Options of `lab ask` go into ARGS: make ask PROMPT="…" ARGS="--json"
+ask: $(READY)
+	@$(BIN)/lab ask $(ARGS) -- "$$PROMPT"
+
+serve: $(READY)
+	@$(BIN)/lab serve $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest --quiet tests/test_layers.py
+
+test: check
+	$(BIN)/pytest --cov --cov-report=term -m "not gpu" $(ARGS)
+
+bench: $(READY)
+	for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""The map: each file wires nodes into one graph."""

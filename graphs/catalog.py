@@ -1,0 +1,28 @@
+"""Graph name → builder: what a run, a thread or an assistant can point at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from langgraph.graph import StateGraph
+
+from graphs import direct, orchestrator
+from graphs.services import Services
+from state.errors import NotFound
+
+Builder = Callable[[Services], StateGraph[Any, Any, Any, Any]]
+
+BUILDERS: Mapping[str, Builder] = MappingProxyType({"orchestrator": orchestrator.build, "direct": direct.build})
+
+RECURSION_LIMIT = 400
+"""Steps of one run at most: ten attempts, each with ten tool rounds, stay below it; LangGraph's default does not."""
+
+
+def builder_of(name: str) -> Builder:
+    """The builder of a graph. Raises NotFound with the known names."""
+    try:
+        return BUILDERS[name]
+    except KeyError:
+        raise NotFound(f"there is no graph '{name}'; choose one of: {', '.join(BUILDERS)}") from None

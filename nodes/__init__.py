@@ -1,0 +1,1 @@
+"""One step each: a thin async node over plain functions that decide."""

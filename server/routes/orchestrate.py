@@ -1,0 +1,78 @@
+"""`POST /orchestrate`: a run of the orchestrator, whole as JSON or live as server-sent events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from fastapi import APIRouter, Request, Response
+
+from server.deps import CurrentLab
+from server.routes.whole import run_whole
+from server.runner import RunRequest
+from server.streaming.events import Event
+from server.streaming.sse import stream_response
+from server.wire.lab import InterruptResponse, OrchestrateRequest, OrchestrateResponse
+from state.context import Context
+from state.errors import LabError
+
+router = APIRouter(tags=["lab"])
+
+EVENT_STREAM = "text/event-stream"
+
+
+@router.post(
+    "/orchestrate",
+    response_model=OrchestrateResponse | InterruptResponse,
+    responses={200: {"content": {EVENT_STREAM: {}}}},
+)
+async def orchestrate(body: OrchestrateRequest, request: Request, lab: CurrentLab) -> object:
+    """Run the orchestrator. `Accept: text/event-stream` tells each node, each token and the result as it happens."""
+    run = _run_request(body)
+    lab.runner.check(run)
+    events = lab.runner.run(run)
+    if EVENT_STREAM in request.headers.get("accept", ""):
+        return stream_response(await _started(events))
+    last = await run_whole(events, request)
+    if last.name == "interrupt":
+        return InterruptResponse(
+            run_id=last.data["run_id"], thread_id=last.data["thread_id"], interrupts=[last.data]
+        )
+    return OrchestrateResponse(**{k: v for k, v in last.data.items() if k != "graph"})
+
+
+def _run_request(body: OrchestrateRequest) -> RunRequest:
+    context = Context(
+        model=body.model,
+        strategy=body.strategy,
+        max_tokens=body.max_tokens,
+        temperature=body.temperature,
+        seed=body.seed,
+        max_attempts=body.max_attempts,
+        min_score=body.min_score,
+        approve=body.approve,
+    )
+    return RunRequest(
+        graph="orchestrator",
+        context=context,
+        prompt=body.prompt,
+        thread_id=body.thread_id,
+        resume=body.resume,
+        decision=body.decision,
+    )
+
+
+async def _started(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """The same events, the first one already here, so that a refused run is an HTTP error and not a stream."""
+    first = await anext(events)
+
+    async def told() -> AsyncGenerator[Event, None]:
+        async with aclosing(events):
+            yield first
+            try:
+                async for event in events:
+                    yield event
+            except LabError as error:
+                yield Event("error", {"error": type(error).__name__, "status": error.status, "detail": str(error)})
+
+    return told()

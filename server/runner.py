@@ -1,0 +1,140 @@
+"""Running a graph on a thread: recorded in Postgres, told as events, stopped when nobody listens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from anyio import CancelScope
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import NodeTimeoutError
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command, StateSnapshot
+
+from graphs.catalog import BUILDERS, RECURSION_LIMIT, builder_of
+from graphs.services import Services
+from server.db.pool import Database
+from server.db.runs import Runs, RunStatus
+from server.streaming.events import STREAM_MODES, Event, Translator, to_json
+from state.context import Context
+from state.errors import BadRequest, Broken, Conflict, LabError, TimedOut
+from state.tasks import Decision
+
+MAX_PROMPT_CHARS = 400_000
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run: a prompt on a new or known thread, or (`resume`) the rest of an unfinished run."""
+
+    graph: str
+    context: Context
+    prompt: str | None = None
+    thread_id: UUID | None = None
+    resume: bool = False
+    decision: Decision | None = None
+
+
+class Runner:
+    """The one way from a request to a run, for the terminal and for HTTP."""
+
+    def __init__(self, database: Database, runs: Runs, services: Services) -> None:
+        self._runs = runs
+        self._services = services
+        self._graphs: Mapping[str, CompiledStateGraph[Any, Any, Any, Any]] = {
+            name: builder(services).compile(database.checkpointer, store=database.store, name=name)
+            for name, builder in BUILDERS.items()
+        }
+
+    def check(self, request: RunRequest) -> None:
+        """Refuse what can be seen to be wrong before anything is written. Raises BadRequest, NotFound."""
+        builder_of(request.graph)
+        if request.context.model is not None:
+            self._services.models.card(request.context.model)
+        if request.resume:
+            return
+        if not (request.prompt or "").strip():
+            raise BadRequest("the prompt is empty; say what you want answered")
+        if len(request.prompt or "") > MAX_PROMPT_CHARS:
+            raise BadRequest(f"the prompt has {len(request.prompt or ''):,} characters, {MAX_PROMPT_CHARS:,} are allowed")
+
+    async def run(self, request: RunRequest) -> AsyncGenerator[Event, None]:
+        """Run to the end, to an interrupt or to an error, telling each step.
+
+        The last event is `result` or `interrupt`; errors are raised after they are recorded: BadRequest and its
+        branches, Unavailable, Broken. Closing the generator or cancelling its task stops the model and leaves the
+        thread resumable at its last checkpoint.
+        """
+        self.check(request)
+        graph = self._graphs[request.graph]
+        thread_id = request.thread_id or uuid4()
+        config = RunnableConfig(configurable={"thread_id": str(thread_id)}, recursion_limit=RECURSION_LIMIT)
+        _input(request, thread_id, await graph.aget_state(config))
+        run_id = await self._runs.begin(
+            thread_id, request.graph, {"prompt": request.prompt}, request.context.model_dump(mode="json")
+        )
+        config["run_id"] = run_id
+        status, error, result = RunStatus.INTERRUPTED, None, None
+        try:
+            # Read again now that the thread is ours: another run may have finished it meanwhile.
+            before = await graph.aget_state(config)
+            graph_input = _input(request, thread_id, before)
+            identity = {"run_id": str(run_id), "thread_id": str(thread_id), "graph": request.graph}
+            yield Event("run", {**identity, "next": list(before.next) if request.resume else []})
+            translator = Translator(time.monotonic)
+            parts = graph.astream(
+                graph_input,
+                config,
+                context=request.context,
+                stream_mode=list(STREAM_MODES),
+                durability="sync",
+                version="v2",
+            )
+            async with aclosing(parts):
+                async for part in parts:
+                    for event in translator.translate(part):
+                        yield event
+            after = await graph.aget_state(config)
+            if not after.interrupts:
+                status, result = RunStatus.SUCCESS, to_json(after.values["result"])
+        except LabError as failure:
+            status, error = RunStatus.ERROR, str(failure)
+            raise
+        except NodeTimeoutError as failure:
+            bound = self._services.request_timeout_sec
+            status, error = RunStatus.TIMEOUT, f"{failure.node} took longer than {bound:g} s"
+            raise TimedOut(f"{error}; raise LAB_REQUEST_TIMEOUT or ask for fewer tokens") from failure
+        except Exception as failure:
+            status, error = RunStatus.ERROR, f"{type(failure).__name__}: {failure}"
+            raise Broken(f"the run failed: {error}") from failure
+        finally:
+            # Shielded: a cancelled run must still be recorded as interrupted, or its thread would look busy.
+            with CancelScope(shield=True):
+                await self._runs.finish(run_id, status, result=result, error=error)
+        # Told only now: whoever has seen the end of a run finds it recorded.
+        for pending in after.interrupts:
+            yield Event("interrupt", {**identity, "interrupt_id": pending.id, "value": to_json(pending.value)})
+        if result is not None:
+            yield Event("result", {**identity, **result})
+
+
+def _input(request: RunRequest, thread_id: UUID, before: StateSnapshot) -> object:
+    """What the graph is given: a message, a human's decision, or None to go on. Raises Conflict."""
+    if not request.resume:
+        return {"messages": [HumanMessage(content=request.prompt or "")]}
+    if not before.next:
+        raise Conflict(f"thread {thread_id} has nothing to resume: its last run is finished")
+    if before.interrupts:
+        if request.decision is None:
+            raise Conflict(
+                f"thread {thread_id} waits for a human: resume it with a decision (accept, edit, retry or reject)"
+            )
+        return Command(resume=request.decision.model_dump(mode="json"))
+    if request.decision is not None:
+        raise Conflict(f"thread {thread_id} asks for no decision; resume it without one")
+    return None

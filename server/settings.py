@@ -1,0 +1,101 @@
+"""The only reader of the environment. Floors below `server/` are handed values, never the environment."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+
+from platformdirs import user_data_path
+from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from state.errors import BadRequest
+from state.models import Strategy
+
+GB = 1_000_000_000
+
+
+def _bytes_or_gigabytes(value: object) -> object:
+    """A bare number is gigabytes, as the seed's `MAX_VRAM_USAGE=6.0`; "20GiB" or "900MB" say their own unit."""
+    try:
+        return int(float(str(value)) * GB)
+    except ValueError:
+        return value
+
+
+def _comma_separated(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Read once, at start. Each field is `LAB_<NAME>` in the environment or in `.env`; see `.env.example`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LAB_", env_file=".env", env_ignore_empty=True, frozen=True, populate_by_name=True
+    )
+
+    data_dir: Path = Field(default_factory=lambda: user_data_path("agent-lab"))
+    database_url: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(8001, ge=0, le=65535)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", validation_alias=AliasChoices("LAB_LOG_LEVEL", "LOG_LEVEL")
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = (
+        "http://localhost:3000",
+        "http://localhost:8001",
+    )
+    default_model: str = "demo"
+    default_strategy: Strategy | None = Field(
+        None, validation_alias=AliasChoices("LAB_DEFAULT_STRATEGY", "DEFAULT_STRATEGY")
+    )
+    max_vram_usage: Annotated[ByteSize, BeforeValidator(_bytes_or_gigabytes)] | None = Field(
+        None, validation_alias=AliasChoices("LAB_MAX_VRAM_USAGE", "MAX_VRAM_USAGE")
+    )
+    keep_alive: float = Field(300.0, ge=-1.0)
+    request_timeout: float = Field(
+        300.0, gt=0.0, validation_alias=AliasChoices("LAB_REQUEST_TIMEOUT", "REQUEST_TIMEOUT")
+    )
+    models_file: Path | None = None
+    offline: bool = False
+    hf_token: SecretStr | None = Field(None, validation_alias="HF_TOKEN")
+
+    @field_validator("host")
+    @classmethod
+    def _loopback_only(cls, host: str) -> str:
+        """Authentication is not built yet, so nobody else's machine may reach the server."""
+        if host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback):
+            return host
+        raise ValueError("only a loopback address (127.0.0.1, ::1, localhost) is served until authentication exists")
+
+    @property
+    def pg_dir(self) -> Path:
+        """Where the embedded Postgres keeps its cluster."""
+        return self.data_dir / "postgres"
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Settings from the environment and `.env`, with `overrides` (None values are ignored) on top.
+
+    Raises BadRequest with one line that names the variable and what it would accept.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise BadRequest("; ".join(_explain(item["loc"], item["msg"]) for item in error.errors())) from error
+
+
+def _explain(location: tuple[int | str, ...], message: str) -> str:
+    name = str(location[0]) if location else "?"
+    variable = name if name.isupper() else f"LAB_{name.upper()}"
+    return f"{variable}: {message} (see .env.example)"

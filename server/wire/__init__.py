@@ -1,0 +1,1 @@
+"""Pydantic shapes of requests and responses, one file a resource, no behaviour."""

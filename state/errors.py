@@ -1,0 +1,77 @@
+"""Every error Agent Lab raises. The branches are what the caller can do about it.
+
+LabError
+├── BadRequest            the caller's fault; never retried                → 422, exit code 2
+│   ├── NotFound          no model, thread or checkpoint of that name     → 404
+│   ├── Conflict          the thread is not in a state for this           → 409
+│   └── ContextOverflow   prompt and answer do not fit the model's window → 413
+├── Unavailable           right request, wrong moment; may be retried     → 503, exit code 2
+│   ├── NoMemory          does not fit beside the models in use
+│   ├── NoDatabase        Postgres cannot be reached or started
+│   ├── DataDirBusy       another program holds the data directory
+│   └── TimedOut          took longer than its bound                      → 504
+└── Broken                ours; never retried, logged with its traceback  → 500, exit code 1
+
+A message is one line: what was wrong, the number or name that explains it, and the way out.
+"""
+
+
+class LabError(Exception):
+    """Root of the tree. `status` is the HTTP status, `exit_code` what `lab` returns."""
+
+    status = 500
+    exit_code = 1
+
+
+class BadRequest(LabError):
+    """The request cannot be served as it stands; sending it again changes nothing."""
+
+    status = 422
+    exit_code = 2
+
+
+class NotFound(BadRequest):
+    """Something was named that does not exist; the message lists or hints at what does."""
+
+    status = 404
+
+
+class Conflict(BadRequest):
+    """The named thread exists but is not in a state that allows this."""
+
+    status = 409
+
+
+class ContextOverflow(BadRequest):
+    """Prompt and answer do not fit into the model's context window; the message gives tokens."""
+
+    status = 413
+
+
+class Unavailable(LabError):
+    """Nothing is wrong with the request: a resource is missing now. Retry policies read this class."""
+
+    status = 503
+    exit_code = 2
+
+
+class NoMemory(Unavailable):
+    """A model does not fit beside the models in use; the message gives bytes."""
+
+
+class NoDatabase(Unavailable):
+    """Postgres cannot be reached or started."""
+
+
+class DataDirBusy(Unavailable):
+    """Another program holds the data directory or its Postgres."""
+
+
+class TimedOut(Unavailable):
+    """Work was stopped at its time bound."""
+
+    status = 504
+
+
+class Broken(LabError):
+    """A promise of ours did not hold. Never told as an answer."""

@@ -1,0 +1,67 @@
+"""What is said about a model: its card, how it is loaded, how it samples, what one call cost."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Strategy = Literal["standard", "optimized"]
+"""How weights are loaded: `standard` in full precision, `optimized` as 4-bit nf4 (bitsandbytes)."""
+
+Provider = Literal["local"]
+Capability = Literal["chat", "code", "math", "reasoning", "tools", "multilingual"]
+
+
+class ModelCard(BaseModel):
+    """One entry of the catalogue.
+
+    `repo` is a Hugging Face repository, `path` a local folder; exactly one of them is set.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="key used everywhere: `--model`, API, metrics")
+    repo: str | None = Field(None, pattern=r"^[\w.-]+/[\w.-]+$")
+    revision: str | None = Field(None, description="commit the weights are pinned to; required with `repo`")
+    path: str | None = Field(None, description="folder of a local model; relative to the catalogue file")
+    provider: Provider = "local"
+    description: str = ""
+    context_length: int = Field(gt=0, description="tokens, prompt and answer together")
+    max_output_tokens: int = Field(512, gt=0, description="answer length when a call does not say")
+    parameters: int = Field(gt=0, description="number of weights")
+    capabilities: tuple[Capability, ...] = ("chat",)
+    languages: tuple[str, ...] = ("en",)
+    stop: tuple[str, ...] = Field((), description="strings that always end an answer of this model")
+
+
+class Sampling(BaseModel):
+    """Settings of one call. `None` leaves the choice to the model's card."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 is greedy: the same prompt gives the same answer")
+    top_p: float = Field(1.0, gt=0.0, le=1.0)
+    top_k: int = Field(0, ge=0, description="0 is off")
+    repetition_penalty: float = Field(1.0, gt=0.0, le=4.0)
+    max_tokens: int | None = Field(None, gt=0, description="tokens generated at most")
+    seed: int | None = Field(None, ge=0, lt=2**63, description="fixes sampling when temperature is above 0")
+
+
+class CallMetrics(BaseModel):
+    """What one model call cost. Names without a `+` in SPEC.md A7 are the seed's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model_name: str
+    strategy: str
+    cache_hit: bool = Field(description="the model was resident when the call asked for it")
+    load_time_sec: float = 0.0
+    inference_time_sec: float = 0.0
+    total_time_sec: float = 0.0
+    queue_wait_sec: float = 0.0
+    time_to_first_token_sec: float | None = None
+    prompt_tokens: int = 0
+    tokens_generated: int = 0
+    tokens_per_sec: float = 0.0
+    gpu_memory_used_gb: float = 0.0

@@ -1,0 +1,104 @@
+"""Fakes that keep the ports' promises and record what was asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
+from graphs.services import Services, lab_tools
+from state.errors import NotFound
+from state.models import ModelCard, Sampling, Strategy
+from state.resources import Reading
+
+CARD = ModelCard(name="fake", path="fake", context_length=2_000, parameters=1_000_000)
+
+
+class ScriptedChatModel(BaseChatModel):
+    """Says the scripted messages in turn, word by word, and remembers each prompt; counts a token a word."""
+
+    # Any: pydantic would copy a list, and all chat models of one FakeModels share these two.
+    script: Any
+    asked: Any
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        self.asked.append(list(messages))
+        said = next(self.script)
+        reply = said if isinstance(said, AIMessage) else AIMessage(content=said)
+        for piece in re.split(r"(?<=\s)", reply.text):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+        calls = [tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"]) for c in reply.tool_calls]
+        usage = UsageMetadata(input_tokens=1, output_tokens=len(reply.text.split()), total_tokens=1)
+        yield ChatGenerationChunk(
+            message=AIMessageChunk(
+                content="", tool_call_chunks=calls, usage_metadata=usage, response_metadata=reply.response_metadata
+            )
+        )
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        return generate_from_stream(self._stream(messages))
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self.bind(tools=tools, **kwargs)
+
+    def get_num_tokens_from_messages(self, messages: Sequence[Any], tools: Any = None) -> int:  # type: ignore[override]
+        return sum(len(message.text.split()) for message in messages)
+
+
+class FakeModels:
+    """`state.ports.ChatModels` over one script that all chat models share."""
+
+    def __init__(self, *script: str | AIMessage, budget: int = 10**9, needed: int = 10**6) -> None:
+        self._script: Iterator[AIMessage | str] = iter(script)
+        self.asked: list[list[BaseMessage]] = []
+        self.calls: list[tuple[str, Strategy | None, Sampling | None]] = []
+        self.budget, self.needed = budget, needed
+
+    default_model = "fake"
+    default_strategy: Strategy = "standard"
+
+    def cards(self) -> Sequence[ModelCard]:
+        return (CARD,)
+
+    def card(self, name: str) -> ModelCard:
+        if name != CARD.name:
+            raise NotFound(f"there is no model '{name}'; choose one of: {CARD.name}")
+        return CARD
+
+    def is_loaded(self, name: str, strategy: Strategy) -> bool:
+        return bool(self.asked)
+
+    def bytes_needed(self, name: str, strategy: Strategy) -> int:
+        self.card(name)
+        return self.needed if strategy == "standard" else self.needed // 4
+
+    def chat(self, name: str, *, strategy: Strategy | None = None, sampling: Sampling | None = None) -> BaseChatModel:
+        self.card(name)
+        if sampling is not None:
+            self.calls.append((name, strategy, sampling))
+        return ScriptedChatModel(script=self._script, asked=self.asked)
+
+    def reading(self) -> Reading:
+        return Reading(device="cpu", ram_total_bytes=8 * 10**9, ram_free_bytes=4 * 10**9, budget_bytes=self.budget)
+
+
+def fake_services(models: FakeModels) -> Services:
+    return Services(models=models, tools=lab_tools(), request_timeout_sec=10.0)
+
+
+def tool_call(expression: str) -> AIMessage:
+    """A reply that asks for the calculator."""
+    call = {"name": "calculator", "args": {"expression": expression}, "id": f"call {expression}", "type": "tool_call"}
+    return AIMessage(content="", tool_calls=[call])

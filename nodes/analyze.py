@@ -13,6 +13,8 @@ MAX_CHARS = 8_000
 """Requests say what they want at the start or the end; the middle of a longer one is its material."""
 
 _NUMBER = r"\d[\d.,]*"
+_NUMBERS = re.compile(r"\d+")
+_HOW_MANY = re.compile(r"\b(how (many|much)|cu[aá]nt[oa]s?)\b", re.IGNORECASE)
 ARITHMETIC = re.compile(rf"{_NUMBER}\s*(?:[-+*/×÷^−]|x(?=\s*\d))\s*\(?\s*{_NUMBER}")
 """Two numbers joined by an operator."""
 
@@ -88,6 +90,8 @@ def _scores(text: str) -> dict[Kind, float]:
             scores[kind] = scores.get(kind, 0.0) + weight
     if ARITHMETIC.search(_DATE.sub(" ", text)) and "```" not in text:
         scores["math"] = scores.get("math", 0.0) + 4.0
+    if _HOW_MANY.search(text) and len(_NUMBERS.findall(text)) >= 2:
+        scores["math"] = scores.get("math", 0.0) + 3.0  # "I have 3 apples and buy 4. How many …?"
     return scores
 
 

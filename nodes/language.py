@@ -13,7 +13,7 @@ _FUNCTION_WORDS: dict[str, frozenset[str]] = {
     "en": frozenset(
         "a an and are as at be but by can do does for from have he her his how i if in is it its me my not of on or "
         "please she so that the their them there these they this to was we what when where which who why will with "
-        "would you your write give tell make word words into than then".split()
+        "would you your write give tell make word words into than then hello hi hey thanks good morning".split()
     ),
     "es": frozenset(
         "a al como con cual cuál cuando cuándo cuanto cuánto cuántos cuántas de del donde dónde el ella en entre es "

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from graphs.services import Services, lab_tools
 from llm.models import LocalModels, open_models
 from server.db.pool import Database, open_database
-from server.db.runs import Runs, open_runs
+from server.db.runs import Runs
+from server.db.worker import open_worker
 from server.runner import Runner
 from server.settings import Settings
 
@@ -34,7 +35,8 @@ async def open_lab(settings: Settings) -> AsyncIterator[Lab]:
     # The catalogue first: a mistake in it is found before Postgres is started.
     models = open_models_of(settings)
     try:
-        async with open_database(settings) as database, open_runs(database, TENANT) as runs:
+        async with open_database(settings) as database, open_worker(database.dsn) as worker:
+            runs = Runs(database.pool, worker, tenant_id=TENANT)
             services = Services(models=models, tools=lab_tools(), request_timeout_sec=settings.request_timeout)
             yield Lab(settings, database, models, runs, Runner(database, runs, services))
     finally:
@@ -48,7 +50,7 @@ def open_models_of(settings: Settings) -> LocalModels:
         default_model=settings.default_model,
         default_strategy=settings.default_strategy,
         budget_bytes=settings.max_vram_usage,
-        keep_alive_sec=settings.keep_alive,
-        offline=settings.offline,
+        keep_alive=settings.keep_alive,
+        online=not settings.offline,
         hf_token=settings.hf_token.get_secret_value() if settings.hf_token else None,
     )

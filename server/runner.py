@@ -19,7 +19,7 @@ from langgraph.types import Command, StateSnapshot
 from graphs.catalog import BUILDERS, RECURSION_LIMIT, builder_of
 from graphs.services import Services
 from server.db.pool import Database
-from server.db.runs import Runs, RunStatus
+from server.db.runs import Outcome, Runs
 from server.streaming.events import STREAM_MODES, Event, Translator, to_json
 from state.context import Context
 from state.errors import BadRequest, Broken, Conflict, LabError, TimedOut
@@ -79,7 +79,8 @@ class Runner:
             thread_id, request.graph, {"prompt": request.prompt}, request.context.model_dump(mode="json")
         )
         config["run_id"] = run_id
-        status, error, result = RunStatus.INTERRUPTED, None, None
+        status: Outcome = "interrupted"
+        error, result = None, None
         try:
             # Read again now that the thread is ours: another run may have finished it meanwhile.
             before = await graph.aget_state(config)
@@ -101,16 +102,16 @@ class Runner:
                         yield event
             after = await graph.aget_state(config)
             if not after.interrupts:
-                status, result = RunStatus.SUCCESS, to_json(after.values["result"])
+                status, result = "success", to_json(after.values["result"])
         except LabError as failure:
-            status, error = RunStatus.ERROR, str(failure)
+            status, error = "error", str(failure)
             raise
         except NodeTimeoutError as failure:
             bound = self._services.request_timeout_sec
-            status, error = RunStatus.TIMEOUT, f"{failure.node} took longer than {bound:g} s"
+            status, error = "timeout", f"{failure.node} took longer than {bound:g} s"
             raise TimedOut(f"{error}; raise LAB_REQUEST_TIMEOUT or ask for fewer tokens") from failure
         except Exception as failure:
-            status, error = RunStatus.ERROR, f"{type(failure).__name__}: {failure}"
+            status, error = "error", f"{type(failure).__name__}: {failure}"
             raise Broken(f"the run failed: {error}") from failure
         finally:
             # Shielded: a cancelled run must still be recorded as interrupted, or its thread would look busy.

@@ -96,6 +96,7 @@ def read_settings(**overrides: object) -> Settings:
 
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:
-    name = str(location[0]) if location else "?"
-    variable = name if name.isupper() else f"LAB_{name.upper()}"
+    name = str(location[0]).upper() if location else "?"
+    known = {field.upper() for field in Settings.model_fields}
+    variable = f"LAB_{name}" if name in known else name
     return f"{variable}: {message} (see .env.example)"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -15,7 +17,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 # Read when huggingface_hub and langgraph are imported, so before anything else of ours.
-for _name in [name for name in os.environ if name.startswith(("LAB_", "HF_", "HUGGING_FACE_", "LANGSMITH_", "LANGCHAIN_"))]:
+for _name in [
+    name for name in os.environ if name.startswith(("LAB_", "HF_", "HUGGING_FACE_", "LANGSMITH_", "LANGCHAIN_"))
+]:
     del os.environ[_name]
 os.environ |= {"HF_HUB_OFFLINE": "1", "LANGGRAPH_STRICT_MSGPACK": "true"}
 
@@ -27,6 +31,18 @@ from server.db.worker import Worker, open_worker  # noqa: E402
 from server.settings import Settings  # noqa: E402
 
 TEMPLATE = "lab_template"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """As root, keep temporary directories out of /tmp/pytest-of-root: each pytest that starts closes it to others again.
+
+    Postgres does not run as root, so its user would suddenly find its data directory out of reach.
+    """
+    if os.geteuid() == 0 and not config.option.basetemp:
+        base = tempfile.mkdtemp(prefix="lab-tests-")
+        config.option.basetemp = base
+        config.add_cleanup(lambda: shutil.rmtree(base, ignore_errors=True))
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +94,7 @@ def database_url(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings on this test's database and data directory."""
-    return Settings(data_dir=tmp_path / "data", database_url=database_url, offline=True)  # type: ignore[arg-type]
+    return Settings(data_dir=tmp_path / "data", database_url=database_url, offline=True)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def ask(
     A stopped, killed or waiting run goes on with `lab ask --resume`.
     """
     settings = read_settings(data_dir=data_dir)
-    set_up_logging(settings)
+    set_up_logging(settings, quiet=True)
     request = RunRequest(
         graph=graph,
         context=_context(

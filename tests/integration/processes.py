@@ -33,7 +33,7 @@ def wait_for_word():
 
 @contextmanager
 def python(body: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `body`, an async function's lines, in a process of its own. It talks through `say`, waits at `wait_for_word`."""
+    """Run `body`, an async function's lines, in another process; it talks through `say`, waits at `wait_for_word`."""
     lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
     process = subprocess.Popen(
         [sys.executable, "-c", f"{PRELUDE}async def main():\n{lines}\nasyncio.run(main())", *arguments],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,8 +29,30 @@ say("left")
 """
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cluster at rest, to copy: initdb takes longest of all."""
+    pg_dir = tmp_path_factory.mktemp("made_once") / "postgres"
+    asyncio.run(_start_and_stop(pg_dir))
+    return pg_dir
+
+
+async def _start_and_stop(pg_dir: Path) -> None:
+    async with open_embedded(pg_dir):
+        pass
+
+
 @pytest.fixture
-def pg_dir(tmp_path: Path) -> Iterator[Path]:
+def pg_dir(made_once: Path, new_dir: Path) -> Path:
+    """A cluster of this test's own, made and at rest."""
+    new_dir.parent.mkdir()
+    subprocess.run(["cp", "-a", made_once, new_dir], check=True)
+    return new_dir
+
+
+@pytest.fixture
+def new_dir(tmp_path: Path) -> Iterator[Path]:
+    """Where a cluster would be; nothing is there, its parent neither."""
     directory = tmp_path / "data" / "postgres"
     yield directory
     running = Cluster(directory, None).postmaster()
@@ -41,15 +65,15 @@ def is_running(pg_dir: Path) -> bool:
     return Cluster(pg_dir, None).postmaster() is not None
 
 
-async def test_it_starts_listens_on_no_tcp_port_and_stops(pg_dir: Path) -> None:
-    async with open_embedded(pg_dir) as conninfo:
+async def test_it_starts_listens_on_no_tcp_port_and_stops(new_dir: Path) -> None:
+    async with open_embedded(new_dir) as conninfo:
         with psycopg.connect(conninfo) as connection:
             assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
-        running = Cluster(pg_dir, None).postmaster()
+        running = Cluster(new_dir, None).postmaster()
         assert running is not None
         kinds = {connection.family for connection in psutil.Process(running.pid).net_connections("all")}
         assert kinds <= {socket.AF_UNIX}
-    assert not is_running(pg_dir)
+    assert not is_running(new_dir)
 
 
 async def test_two_processes_share_one_server_and_the_last_one_out_stops_it(pg_dir: Path) -> None:
@@ -96,16 +120,12 @@ async def test_a_pid_that_passed_on_to_another_program_is_forgotten(pg_dir: Path
 
 
 async def test_a_pid_file_emptied_by_a_full_disk_is_forgotten(pg_dir: Path) -> None:
-    async with open_embedded(pg_dir):
-        pass
     (pg_dir / "postmaster.pid").write_text("")
     async with open_embedded(pg_dir) as conninfo, await psycopg.AsyncConnection.connect(conninfo) as connection:
         await connection.execute("SELECT 1")
 
 
 async def test_a_server_that_another_program_started_is_left_alone(pg_dir: Path) -> None:
-    async with open_embedded(pg_dir):
-        pass
     account = find_account(pg_dir)
     ids = (None, None) if account is None else (account.uid, account.gid)
     options = f"-h '' -k {pg_dir}"
@@ -118,11 +138,11 @@ async def test_a_server_that_another_program_started_is_left_alone(pg_dir: Path)
         async with open_embedded(pg_dir):
             pass
     assert foreign.postmaster() == running
-    foreign.stop()
+    run_program(BINARIES / "pg_ctl", "stop", "-m", "fast", pgdata=pg_dir, seconds=30, uid=ids[0], gid=ids[1])
 
 
 async def test_a_path_that_a_shell_would_read_and_no_socket_could_bear(tmp_path: Path) -> None:
-    odd = tmp_path / "it's a \"$HOME\", `id`" / ("long" * 30) / "postgres"
+    odd = tmp_path / 'it\'s a "$HOME", `id`' / ("long" * 30) / "postgres"
     async with open_embedded(odd) as conninfo, await psycopg.AsyncConnection.connect(conninfo) as connection:
         await connection.execute("SELECT 1")
     assert not is_running(odd)
@@ -133,23 +153,23 @@ async def test_a_file_in_place_of_the_data_directory(tmp_path: Path) -> None:
     await _refused(BadRequest, tmp_path / "data" / "postgres", "data cannot be used")
 
 
-async def test_a_file_in_place_of_the_cluster(pg_dir: Path) -> None:
-    pg_dir.parent.mkdir()
-    pg_dir.write_text("")
-    await _refused(BadRequest, pg_dir, "is a file")
+async def test_a_file_in_place_of_the_cluster(new_dir: Path) -> None:
+    new_dir.parent.mkdir()
+    new_dir.write_text("")
+    await _refused(BadRequest, new_dir, "is a file")
 
 
-async def test_a_directory_of_something_else(pg_dir: Path) -> None:
-    pg_dir.mkdir(parents=True)
-    (pg_dir / "thesis.tex").write_text("all of it")
-    await _refused(BadRequest, pg_dir, "thesis.tex")
-    assert [path.name for path in pg_dir.iterdir()] == ["thesis.tex"]
+async def test_a_directory_of_something_else(new_dir: Path) -> None:
+    new_dir.mkdir(parents=True)
+    (new_dir / "thesis.tex").write_text("all of it")
+    await _refused(BadRequest, new_dir, "thesis.tex")
+    assert [path.name for path in new_dir.iterdir()] == ["thesis.tex"]
 
 
-async def test_a_cluster_of_another_postgres(pg_dir: Path) -> None:
-    pg_dir.mkdir(parents=True)
-    (pg_dir / "PG_VERSION").write_text("16\n")
-    await _refused(BadRequest, pg_dir, "made by Postgres 16")
+async def test_a_cluster_of_another_postgres(new_dir: Path) -> None:
+    new_dir.mkdir(parents=True)
+    (new_dir / "PG_VERSION").write_text("16\n")
+    await _refused(BadRequest, new_dir, "made by Postgres 16")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
@@ -162,17 +182,15 @@ async def test_a_data_directory_that_cannot_be_written(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
-async def test_what_a_killed_initdb_left_is_cleared_away(pg_dir: Path) -> None:
-    aside = pg_dir.with_name("postgres.new")
+async def test_what_a_killed_initdb_left_is_cleared_away(new_dir: Path) -> None:
+    aside = new_dir.with_name("postgres.new")
     (aside / "base").mkdir(parents=True)
-    async with open_embedded(pg_dir):
+    async with open_embedded(new_dir):
         pass
     assert not aside.exists()
 
 
 async def test_a_server_that_cannot_start_says_why_in_one_line(pg_dir: Path) -> None:
-    async with open_embedded(pg_dir):
-        pass
     with (pg_dir / "postgresql.conf").open("a") as conf:
         conf.write("\nshared_bufers = 1MB\n")
     await _refused(NoDatabase, pg_dir, "shared_bufers")

@@ -1,0 +1,317 @@
+"""The manager's rules, with a loader that loads nothing."""
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from llm.manager import Lease, ModelManager
+from state.errors import BadRequest, Broken, NoMemory, NotFound, Unavailable
+from state.models import ModelCard
+from tests.unit.llm.fakes import FakeEngine, FakeLoader, manager
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+def names(models: ModelManager) -> list[str]:
+    return [resident.name for resident in models.get_memory_stats().resident]
+
+
+def waiting(models: ModelManager) -> int:
+    return models.get_memory_stats().waiting
+
+
+async def use(models: ModelManager, name: str) -> Lease:
+    async with models.lease(name) as lease:
+        return lease
+
+
+async def test_many_callers_cause_one_load() -> None:
+    loader = FakeLoader(a=10)
+    loader.gate.clear()
+    models = manager(loader, budget=100)
+    callers = [asyncio.create_task(use(models, "a")) for _ in range(8)]
+    await until(lambda: waiting(models) == 8)
+    loader.gate.set()
+    leases = await asyncio.gather(*callers)
+    assert loader.loads == ["a"]
+    assert not any(lease.cache_hit for lease in leases)
+    again = await use(models, "a")
+    assert (again.cache_hit, again.load_time_sec) == (True, 0.0)
+    models.close()
+
+
+async def test_a_caller_who_leaves_starts_no_load_and_stops_none() -> None:
+    loader = FakeLoader(a=10, b=10)
+    loader.gate.clear()
+    models = manager(loader, budget=100)
+    first, second = [asyncio.create_task(use(models, "a")) for _ in range(2)]
+    other = asyncio.create_task(use(models, "b"))
+    await until(lambda: waiting(models) == 3 and loader.started.is_set())
+    first.cancel()
+    other.cancel()
+    await asyncio.wait([first, other])
+    loader.gate.set()
+    await second
+    assert (loader.loads, waiting(models), names(models)) == (["a"], 0, ["a"])
+    models.close()
+
+
+async def test_a_load_that_everybody_left_frees_what_it_took() -> None:
+    loader = FakeLoader(a=10)
+    loader.gate.clear()
+    models = manager(loader, budget=100, keep_alive=0)
+    caller = asyncio.create_task(use(models, "a"))
+    await until(loader.started.is_set)
+    caller.cancel()
+    await asyncio.wait([caller])
+    loader.gate.set()
+    await until(lambda: names(models) == [])
+    models.check_integrity()
+    models.close()
+
+
+async def test_the_least_recently_used_idle_model_leaves() -> None:
+    models = manager(FakeLoader(a=40, b=40, c=40, d=40), budget=120)
+    for name in ("a", "b", "c", "a", "d"):
+        await use(models, name)
+    assert names(models) == ["a", "c", "d"]
+    models.close()
+
+
+async def test_a_leased_model_never_leaves_and_the_next_one_waits_for_it() -> None:
+    models = manager(FakeLoader(a=60, b=60), budget=100)
+    async with models.lease("a") as lease:
+        second = asyncio.create_task(use(models, "b"))
+        await until(lambda: waiting(models) == 1)
+        assert names(models) == ["a"]
+        assert isinstance(lease.engine, FakeEngine)
+        assert not lease.engine.closed
+    await second
+    assert names(models) == ["b"]
+    assert lease.engine.closed
+    models.close()
+
+
+async def test_a_loaded_model_is_leased_while_another_loads() -> None:
+    loader = FakeLoader(a=10, b=10)
+    models = manager(loader, budget=100)
+    await use(models, "a")
+    loader.gate.clear()
+    slow = asyncio.create_task(use(models, "b"))
+    await until(lambda: waiting(models) == 1)
+    async with asyncio.timeout(1):
+        assert (await use(models, "a")).cache_hit
+    loader.gate.set()
+    await slow
+    models.close()
+
+
+async def test_a_small_model_passes_a_large_one_that_waits_but_the_large_one_is_served_next() -> None:
+    models = manager(FakeLoader(a=50, large=90, small=40, other=50), budget=100)
+    async with models.lease("a"):
+        large = asyncio.create_task(use(models, "large"))
+        await until(lambda: waiting(models) == 1)
+        await use(models, "small")
+        third = asyncio.create_task(use(models, "other"))
+        await until(lambda: waiting(models) == 2)
+    await large
+    await third
+    models.check_integrity()
+    models.close()
+
+
+async def test_what_can_never_fit_is_refused_at_once() -> None:
+    loader = FakeLoader(a=10, big=3 * 2**30)
+    loader.gate.clear()
+    models = manager(loader, budget=2**30)
+    busy = asyncio.create_task(use(models, "a"))
+    await until(loader.started.is_set)
+    with pytest.raises(NoMemory, match=r"big \(standard\) needs 3\.0 GiB and can never fit: models may take 1\.0 GiB"):
+        await use(models, "big")
+    loader.gate.set()
+    await busy
+    models.close()
+
+
+async def test_the_queue_for_loads_is_bounded() -> None:
+    loader = FakeLoader(a=10)
+    loader.gate.clear()
+    models = manager(loader, budget=100, most_waiting=2)
+    callers = [asyncio.create_task(use(models, "a")) for _ in range(2)]
+    await until(lambda: waiting(models) == 2)
+    with pytest.raises(Unavailable, match="2 callers already wait"):
+        await use(models, "a")
+    loader.gate.set()
+    await asyncio.gather(*callers)
+    models.close()
+
+
+@pytest.mark.parametrize(("raised", "expected"), [(BadRequest("no"), BadRequest), (ZeroDivisionError("x"), Broken)])
+async def test_a_failed_load_reaches_its_callers_and_nobody_else(raised: Exception, expected: type[Exception]) -> None:
+    loader = FakeLoader(a=10, b=10)
+
+    def fail(card: ModelCard) -> None:
+        if card.name == "a":
+            raise raised
+
+    loader.before_load = fail
+    models = manager(loader, budget=100)
+    with pytest.raises(expected):
+        await use(models, "a")
+    await use(models, "b")
+    models.check_integrity()
+    assert names(models) == ["b"]
+    models.close()
+
+
+async def test_out_of_memory_evicts_what_is_idle_and_tries_once_more() -> None:
+    loader = FakeLoader(a=10, b=10)
+    models = manager(loader, budget=100)
+    tries: list[str] = []
+
+    def fail_once(card: ModelCard) -> None:
+        tries.append(card.name)
+        if tries.count("b") == 1 and card.name == "b":
+            raise NoMemory("device full")
+
+    loader.before_load = fail_once
+    await use(models, "a")
+    await use(models, "b")
+    assert (tries, names(models)) == (["a", "b", "b"], ["b"])
+    loader.before_load = lambda card: tries.append(card.name) or (_ for _ in ()).throw(NoMemory("device full"))  # type: ignore[func-returns-value]
+    with pytest.raises(NoMemory, match="device full"):
+        await use(models, "a")
+    assert tries[3:] == ["a", "a"]
+    models.check_integrity()
+    models.close()
+
+
+async def test_a_model_larger_than_expected_makes_others_leave_or_is_refused() -> None:
+    loader = FakeLoader(a=50, b=40)
+    loader.real_sizes["b"] = 70
+    models = manager(loader, budget=100)
+    await use(models, "a")
+    await use(models, "b")
+    assert names(models) == ["b"]
+    loader.real_sizes["a"] = 101
+    with pytest.raises(NoMemory, match="needs"):
+        await use(models, "a")
+    models.check_integrity()
+    models.close()
+
+
+async def test_an_idle_model_leaves_when_its_time_is_over() -> None:
+    models = manager(FakeLoader(a=10), budget=100, keep_alive=0.05)
+    async with models.lease("a"):
+        await asyncio.sleep(0.1)  # longer than the keep-alive: what is leased stays
+        assert names(models) == ["a"]
+    await until(lambda: names(models) == [])
+    models.close()
+
+
+async def test_unload_and_cleanup_leave_what_is_leased() -> None:
+    models = manager(FakeLoader(a=10, b=10), budget=100)
+    models.load_model("b")
+    assert models.get_model("b") is not None
+    assert models.get_model("a") is None
+    async with models.lease("a"):
+        with pytest.raises(Unavailable, match=r"a \(standard\) answers 1 calls"):
+            models.unload_model("a")
+        assert models.cleanup_all() == 1
+    assert models.unload_model("a") == 1
+    assert models.unload_model("a") == 0
+    with pytest.raises(NotFound):
+        models.unload_model("none")
+    models.close()
+
+
+async def test_several_event_loops_and_threads_share_the_models() -> None:
+    loader = FakeLoader(a=40, b=40, c=40)
+    models = manager(loader, budget=80)
+
+    async def some(seed: int) -> None:
+        order = random.Random(seed)
+        for _ in range(20):
+            async with models.lease(order.choice("abc")):
+                await asyncio.sleep(0)
+
+    def plain() -> None:
+        for name in "abcabc" * 3:
+            with models.lease_sync(name):
+                pass
+
+    threads = [threading.Thread(target=lambda n=n: asyncio.run(some(n))) for n in range(4)]
+    threads += [threading.Thread(target=plain) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    await some(99)
+    await asyncio.gather(*(asyncio.to_thread(thread.join, 20) for thread in threads))
+    assert not any(thread.is_alive() for thread in threads)
+    models.check_integrity()
+    assert all(resident.leases == 0 for resident in models.get_memory_stats().resident)
+    models.close()
+
+
+async def test_no_byte_is_lost_in_a_random_mix() -> None:
+    """8 tasks, 4 models, room for 2; leases, cancellations and failed loads, a few hundred of them."""
+    loader = FakeLoader(a=50, b=50, c=50, d=50)
+    order = random.Random(7)
+
+    def fail_sometimes(_: ModelCard) -> None:
+        time.sleep(order.random() / 500)
+        if order.random() < 0.2:
+            raise (NoMemory("full") if order.random() < 0.5 else BadRequest("damaged"))
+
+    loader.before_load = fail_sometimes
+    models = manager(loader, budget=100, keep_alive=0.01)
+
+    async def hold(name: str) -> None:
+        try:
+            async with models.lease(name):
+                assert sum(r.size_bytes for r in models.get_memory_stats().resident) <= 100
+                await asyncio.sleep(order.random() / 500)
+        except (NoMemory, BadRequest):
+            pass
+
+    async def client(seed: int) -> None:
+        own = random.Random(seed)
+        for _ in range(50):
+            task = asyncio.create_task(hold(own.choice("abcd")))
+            if own.random() < 0.3:
+                await asyncio.sleep(own.random() / 200)
+                task.cancel()
+            await asyncio.wait([task])
+            models.check_integrity()
+
+    await asyncio.gather(*map(client, range(8)))
+    await until(lambda: all(r.leases == 0 for r in models.get_memory_stats().resident))
+    assert waiting(models) == 0
+    models.close()
+    models.check_integrity()
+    assert names(models) == []
+
+
+async def test_closing_ends_every_thread_and_refuses_who_waits() -> None:
+    before = set(threading.enumerate())
+    models = manager(FakeLoader(a=60, b=60), budget=100)
+    async with models.lease("a") as lease:
+        late = asyncio.create_task(use(models, "b"))
+        await until(lambda: waiting(models) == 1)
+        models.close()
+        with pytest.raises(Unavailable, match="shut down"):
+            await late
+        assert isinstance(lease.engine, FakeEngine)
+        assert lease.engine.closed
+    with pytest.raises(Unavailable, match="shut down"):
+        await use(models, "a")
+    models.check_integrity()
+    assert names(models) == []
+    assert not [t for t in threading.enumerate() if t not in before and t.name == "model-loader"]

@@ -35,7 +35,7 @@ TEMPLATE = "lab_template"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """As root, keep temporary directories out of /tmp/pytest-of-root: each pytest that starts closes it to others again.
+    """As root, keep temporary directories out of /tmp/pytest-of-root: each new pytest closes that to others again.
 
     Postgres does not run as root, so its user would suddenly find its data directory out of reach.
     """

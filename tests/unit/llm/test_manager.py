@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from llm.manager import Lease, ModelManager
+from llm.leases import Lease
+from llm.manager import ModelManager
 from state.errors import BadRequest, Broken, NoMemory, NotFound, Unavailable
 from state.models import ModelCard
 from tests.unit.llm.fakes import FakeEngine, FakeLoader, manager

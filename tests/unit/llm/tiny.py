@@ -37,17 +37,19 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     return fast
 
 
-def save_model(folder: Path, *, seed: int = 0, hidden: int = 64, tied: bool = True) -> Path:
+def save_model(
+    folder: Path, *, seed: int = 0, hidden: int = 64, tied: bool = True, layers: int = 2, window: int = 512
+) -> Path:
     """A model folder as `save_pretrained` writes it."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=258,
         hidden_size=hidden,
         intermediate_size=2 * hidden,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         num_key_value_heads=2,
-        max_position_embeddings=512,
+        max_position_embeddings=window,
         tie_word_embeddings=tied,
         bos_token_id=None,
         eos_token_id=257,

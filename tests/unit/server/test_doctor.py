@@ -60,7 +60,7 @@ async def test_a_sound_machine_has_no_failures(settings: Settings) -> None:
 
 
 async def test_models_are_told_by_whether_they_fit_and_are_here(settings: Settings) -> None:
-    found = by_name(await examine(settings, ManyModels(), {}))
+    found = by_name(await examine(settings, ManyModels(), {}, only=["models"]))
     assert found["model demo"].state == "ok"
     assert "here" in found["model demo"].found
     assert "does not fit" in found["model huge"].found
@@ -70,15 +70,17 @@ async def test_models_are_told_by_whether_they_fit_and_are_here(settings: Settin
 
 
 async def test_what_the_default_model_lacks_is_a_failure(settings: Settings) -> None:
-    findings = await examine(settings.model_copy(update={"default_model": "huge"}), ManyModels(), {})
+    findings = await examine(settings.model_copy(update={"default_model": "huge"}), ManyModels(), {}, only=["models"])
     assert by_name(findings)["model huge"].state == "fail"
     assert failed(findings)
-    findings = await examine(settings.model_copy(update={"default_model": "none"}), ManyModels(), {})
+    findings = await examine(settings.model_copy(update={"default_model": "none"}), ManyModels(), {}, only=["models"])
     assert by_name(findings)["default model"].way_out == "set LAB_DEFAULT_MODEL to one of: demo, huge, lost"
 
 
 async def test_the_embedded_postgres_is_started_for_the_examination(tmp_path: Path) -> None:
-    found = by_name(await examine(Settings(data_dir=tmp_path / "new"), ManyModels(), {}))
+    found = by_name(
+        await examine(Settings(data_dir=tmp_path / "new"), ManyModels(), {}, only=["data directory", "postgres"])
+    )
     assert "embedded" in found["postgres"].found
     assert found["migrations"].found == "0 of 1 applied; 1 follow at the next start"
     assert "to be created" in found["data directory"].found
@@ -98,7 +100,7 @@ async def test_a_database_that_does_not_answer(settings: Settings) -> None:
     away = settings.model_copy(
         update={"database_url": Settings(database_url="postgresql://x:secret@127.0.0.1:1/y").database_url}
     )
-    finding = by_name(await examine(away, ManyModels(), {}))["postgres"]
+    finding = by_name(await examine(away, ManyModels(), {}, only=["postgres"]))["postgres"]
     assert finding.state == "fail"
     assert "127.0.0.1:1/y" in finding.found
     assert "secret" not in finding.found
@@ -109,7 +111,9 @@ async def test_a_database_that_does_not_answer(settings: Settings) -> None:
     [("LAB_DATADIR", "did you mean LAB_DATA_DIR?"), ("LAB_ZZZZZ", "unset it; .env.example lists the settings")],
 )
 async def test_a_misspelt_variable_is_told_with_the_nearest_name(settings: Settings, name: str, way_out: str) -> None:
-    finding = by_name(await examine(settings, ManyModels(), {name: "x", "LAB_PORT": "1", "HOME": "/"}))["settings"]
+    finding = by_name(
+        await examine(settings, ManyModels(), {name: "x", "LAB_PORT": "1", "HOME": "/"}, only=["settings"])
+    )["settings"]
     assert (finding.state, finding.way_out) == ("warn", way_out)
     assert name in finding.found
 

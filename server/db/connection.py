@@ -1,0 +1,58 @@
+"""Reaching Postgres: what a URL names, one connection, and psycopg's failures told as ours without the password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import DictRow, dict_row
+
+from server.db.programs import one_line
+from state.errors import BadRequest, NoDatabase
+
+CONNECT_SECONDS = 5
+CONNECTION_OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
+"""What LangGraph's saver and store require of a connection."""
+
+
+def checked_conninfo(url: str) -> str:
+    """A conninfo from LAB_DATABASE_URL, with a bound on connecting. Raises BadRequest, never with the URL in it."""
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # libpq's own message quotes the URL, password included; so does the exception we leave behind.
+        raise BadRequest(
+            "LAB_DATABASE_URL is not a Postgres URL; it reads postgresql://user:password@host:5432/database"
+        ) from None
+    return make_conninfo(url, **{"connect_timeout": CONNECT_SECONDS, "application_name": "agent-lab", **given})
+
+
+def place(conninfo: str) -> str:
+    """`user@host:port/database`, for messages."""
+    parts = conninfo_to_dict(conninfo)
+    named = {name: str(parts.get(name) or "") for name in ("user", "host", "port", "dbname")}
+    at = f"{named['user']}@" if named["user"] else ""
+    return f"{at}{named['host'] or 'localhost'}:{named['port'] or 5432}/{named['dbname'] or named['user']}"
+
+
+async def connect(conninfo: str) -> AsyncConnection[DictRow]:
+    """One connection, as LangGraph requires them. Raises NoDatabase."""
+    with told_as_no_database(conninfo):
+        return await AsyncConnection.connect(conninfo, **CONNECTION_OPTIONS)
+
+
+@contextmanager
+def told_as_no_database(conninfo: str) -> Iterator[None]:
+    """Turn "cannot be reached" of psycopg, its pool's timeout included, into NoDatabase."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        reason = one_line(str(error))
+        password = conninfo_to_dict(conninfo).get("password")
+        if password:
+            reason = reason.replace(str(password), "***")
+        raise NoDatabase(f"no Postgres at {place(conninfo)}: {reason}; start it or correct LAB_DATABASE_URL") from error

@@ -1,0 +1,35 @@
+"""A `lab` on this test's own database; a model that talks for minutes, to be cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.acceptance.processes import Lab
+from tests.unit.llm.tiny import save_model
+
+SLOW = {"context_length": 100_000, "max_output_tokens": 50_000, "parameters": 4_000_000, "capabilities": ["chat"]}
+
+
+@pytest.fixture(scope="session")
+def slow_models_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue with `slow`: random weights, some 100 tokens a second, tens of thousands of tokens an answer."""
+    folder = tmp_path_factory.mktemp("models")
+    save_model(folder / "slow", hidden=512, layers=4, window=100_000)
+    file = folder / "models.yaml"
+    file.write_text(yaml.safe_dump({"models": {"slow": {"path": "slow", **SLOW}}}))
+    return file
+
+
+@pytest.fixture
+def lab(database_url: str, slow_models_file: Path, tmp_path: Path) -> Lab:
+    """`lab` on an external database of this test alone."""
+    settings = {
+        "LAB_DATABASE_URL": database_url,
+        "LAB_DATA_DIR": str(tmp_path / "data"),
+        "LAB_MODELS_FILE": str(slow_models_file),
+        "LAB_OFFLINE": "true",
+    }
+    return Lab(settings, tmp_path)

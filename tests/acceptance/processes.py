@@ -1,0 +1,116 @@
+"""`lab` as its users start it: a process, its output, its signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+SERVING = re.compile(r"serving on (http://127\.0\.0\.1:\d+)")
+
+
+@dataclass
+class Lab:
+    """Runs `lab` with these settings and nothing else of the environment's."""
+
+    settings: dict[str, str]
+    folder: Path
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run to the end."""
+        return subprocess.run(
+            self._command(arguments),
+            env=self._environment(),
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def events(self, *arguments: str) -> list[dict[str, Any]]:
+        """The events of `lab ask --json …`, which must end well."""
+        done = self.run("ask", "--json", *arguments)
+        assert done.returncode in (0, 3), done.stderr + done.stdout
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    @contextmanager
+    def start(self, *arguments: str) -> Iterator[Process]:
+        """Start; killed at the end if it still runs."""
+        popen = subprocess.Popen(
+            self._command(arguments),
+            env=self._environment(),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        process = Process(popen)
+        try:
+            yield process
+        finally:
+            process.end()
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "server", *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        coverage = {name: value for name, value in os.environ.items() if name.startswith(("COV_", "COVERAGE_"))}
+        return {**kept, **coverage, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.settings}
+
+
+@dataclass
+class Process:
+    """A running `lab`; what it says on stderr is gathered while it runs."""
+
+    popen: subprocess.Popen[str]
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._said = threading.Condition()
+        self._reader = threading.Thread(target=self._gather, daemon=True)
+        self._reader.start()
+
+    def event(self, name: str, **wanted: Any) -> dict[str, Any]:
+        """Read events from stdout up to the first of this name with this data."""
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            event: dict[str, Any] = json.loads(line)
+            if event["event"] == name and wanted.items() <= event["data"].items():
+                return event
+        raise AssertionError(f"no event {name} {wanted}: {''.join(self.errors)}")
+
+    def address(self) -> str:
+        """Where `lab serve` listens, once it says so."""
+        with self._said:
+            found = self._said.wait_for(lambda: SERVING.search("".join(self.errors)) or self.popen.poll(), timeout=60)
+        assert isinstance(found, re.Match), "".join(self.errors)
+        return found.group(1)
+
+    def end(self) -> None:
+        self.popen.kill()
+        self.popen.wait()
+        self._reader.join()
+        assert self.popen.stdout is not None and self.popen.stderr is not None
+        self.popen.stdout.close()
+        self.popen.stderr.close()
+
+    def _gather(self) -> None:
+        assert self.popen.stderr is not None
+        for line in self.popen.stderr:
+            with self._said:
+                self.errors.append(line)
+                self._said.notify_all()
+        with self._said:
+            self._said.notify_all()

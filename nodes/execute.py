@@ -34,9 +34,10 @@ async def execute(
     runtime.stream_writer(
         {"event": "model", "model": plan.model, "strategy": plan.strategy, "loaded": loaded, "attempt": plan.attempt}
     )
-    offered = tools if "tools" in state.analysis.needs and tool_rounds(state.scratch) < context.max_tool_rounds else ()
-    request = request_messages(state.task, state.analysis, state.attempts, state.verdicts, state.decision)
     card = models.card(plan.model)
+    wanted = "tools" in state.analysis.needs and "tools" in card.capabilities
+    offered = tools if wanted and tool_rounds(state.scratch) < context.max_tool_rounds else ()
+    request = request_messages(state.task, state.analysis, state.attempts, state.verdicts, state.decision)
     counter = models.chat(plan.model, strategy=plan.strategy)
     # Counting tokens may read the tokenizer's files, which must not hold up the event loop.
     messages, room = await asyncio.to_thread(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -26,6 +27,8 @@ from state.errors import BadRequest, Broken, Conflict, LabError, TimedOut
 from state.tasks import Decision
 
 MAX_PROMPT_CHARS = 400_000
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,12 +119,21 @@ class Runner:
         finally:
             # Shielded: a cancelled run must still be recorded as interrupted, or its thread would look busy.
             with CancelScope(shield=True):
-                await self._runs.finish(run_id, status, result=result, error=error)
+                await self._record(run_id, status, result, error)
         # Told only now: whoever has seen the end of a run finds it recorded.
         for pending in after.interrupts:
             yield Event("interrupt", {**identity, "interrupt_id": pending.id, "value": to_json(pending.value)})
         if result is not None:
             yield Event("result", {**identity, **result})
+
+    async def _record(self, run_id: UUID, status: Outcome, result: object, error: str | None) -> None:
+        """Write the outcome down. Raises Conflict when a result came after another process took the run over."""
+        try:
+            await self._runs.finish(run_id, status, result=result, error=error)
+        except Conflict as lost:
+            if status == "success":
+                raise
+            log.warning("%s", lost)  # the failure that ended this run is on its way; it says more
 
 
 def _input(request: RunRequest, thread_id: UUID, before: StateSnapshot) -> object:

@@ -19,7 +19,9 @@ from state.errors import NotFound
 from state.models import ModelCard, Sampling, Strategy
 from state.resources import Reading
 
-CARD = ModelCard(name="fake", path="fake", context_length=2_000, parameters=1_000_000)
+CARD = ModelCard(
+    name="fake", path="fake", context_length=2_000, parameters=1_000_000, capabilities=("chat", "tools")
+)
 
 
 class ScriptedChatModel(BaseChatModel):
@@ -53,7 +55,7 @@ class ScriptedChatModel(BaseChatModel):
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
         return self.bind(tools=tools, **kwargs)
 
-    def get_num_tokens_from_messages(self, messages: Sequence[Any], tools: Any = None) -> int:  # type: ignore[override]
+    def get_num_tokens_from_messages(self, messages: Sequence[Any], tools: Any = None) -> int:
         return sum(len(message.text.split()) for message in messages)
 
 

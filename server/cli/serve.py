@@ -34,10 +34,11 @@ def serve(
     with _listen(settings) as listener:
         address, bound_port = listener.getsockname()[:2]
         logging.getLogger("lab").info("serving on http://%s:%s (Ctrl-C stops)", address, bound_port)
-        server.run(sockets=[listener])
-    if not server.started:
-        failure: LabError | None = getattr(app.state, "failure", None)
-        raise failure or Broken("the server did not start; the reason is above")
+        try:
+            server.run(sockets=[listener])
+        except SystemExit as stopped:  # how uvicorn says that the lifespan failed
+            failure: LabError | None = getattr(app.state, "failure", None)
+            raise failure or Broken("the server did not start; the reason is above") from stopped
 
 
 def _listen(settings: Settings) -> socket.socket:

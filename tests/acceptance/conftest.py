@@ -10,14 +10,14 @@ import yaml
 from tests.acceptance.processes import Lab
 from tests.unit.llm.tiny import save_model
 
-SLOW = {"context_length": 100_000, "max_output_tokens": 50_000, "parameters": 4_000_000, "capabilities": ["chat"]}
+SLOW = {"context_length": 100_000, "max_output_tokens": 50_000, "parameters": 2_000_000, "capabilities": ["chat"]}
 
 
 @pytest.fixture(scope="session")
 def slow_models_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue with `slow`: random weights, some 100 tokens a second, tens of thousands of tokens an answer."""
+    """A catalogue with `slow`: random weights, some hundred tokens a second, tens of thousands an answer."""
     folder = tmp_path_factory.mktemp("models")
-    save_model(folder / "slow", hidden=512, layers=4, window=100_000)
+    save_model(folder / "slow", hidden=256, layers=4, window=100_000, tied=False, endless=True)
     file = folder / "models.yaml"
     file.write_text(yaml.safe_dump({"models": {"slow": {"path": "slow", **SLOW}}}))
     return file

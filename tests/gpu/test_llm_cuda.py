@@ -1,6 +1,7 @@
 """On a real GPU: 4-bit loading, and our accounting against the driver's."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -8,6 +9,7 @@ from llm.loading.local import LocalLoader
 from llm.manager import ModelManager
 from llm.models import LocalModels, open_engine
 from llm.vram import DeviceMeter, default_budget
+from state.models import Strategy
 from tests.unit.llm.tiny import make_catalog
 
 torch = pytest.importorskip("torch")
@@ -30,7 +32,7 @@ def test_four_bits_load_answer_and_take_fewer_bytes(models: LocalModels) -> None
             assert reply.response_metadata["gpu_memory_used_gb"] > 0
         sizes = {resident.strategy: resident.size_bytes for resident in models.reading().resident}
         assert sizes["optimized"] < 0.4 * sizes["standard"]
-        for strategy in ("standard", "optimized"):
+        for strategy in get_args(Strategy):
             assert models.bytes_needed("tiny", strategy) == pytest.approx(sizes[strategy], rel=0.02)
 
 

@@ -108,7 +108,7 @@ def test_token_counts_are_exact(models: LocalModels) -> None:
     assert chat.get_num_tokens("ñ🙂") == 6
     for tools in (None, [calculator]):
         reply = (chat.bind_tools(tools) if tools else chat).invoke(messages, max_tokens=1)
-        assert chat.get_num_tokens_from_messages(messages, tools) == reply.usage_metadata["input_tokens"]  # type: ignore[union-attr, index]
+        assert chat.get_num_tokens_from_messages(messages, tools) == reply.usage_metadata["input_tokens"]  # type: ignore[index]
 
 
 def test_control_tokens_come_from_the_template_alone() -> None:
@@ -149,7 +149,7 @@ async def test_leaving_an_async_stream_stops_the_generation(models: LocalModels)
             break
         await until(lambda: leases(models) == 0)
         await stays_still(steps)
-    assert len(steps) < 300
+    assert len(steps) < 400
 
 
 async def test_cancelling_the_task_stops_the_generation(models: LocalModels) -> None:

@@ -1,7 +1,6 @@
 """PlainEngine with a real model: what comes out, and when it stops."""
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -87,7 +86,7 @@ def test_a_stop_string_ends_the_answer_across_tokens(engine: PlainEngine) -> Non
     assert done.tokens_generated < 60
 
 
-def test_a_request_is_cancelled_within_two_steps(engine: PlainEngine) -> None:
+def test_a_cancelled_request_ends_as_cancelled(engine: PlainEngine) -> None:
     handle = engine.submit(Request(PROMPT, Sampling(), 400))
     events = iter(handle)
     next(events)
@@ -95,13 +94,11 @@ def test_a_request_is_cancelled_within_two_steps(engine: PlainEngine) -> None:
     *_, done = events
     assert isinstance(done, Done)
     assert done.reason == "cancelled"
-    seen = done.tokens_generated
-    time.sleep(0.05)
-    assert seen < 200
+    assert done.tokens_generated < 400
     assert run(engine)[1].reason == "length"
 
 
-def test_no_step_follows_the_one_that_sees_the_cancellation(loaded: Loaded) -> None:
+def test_a_request_is_cancelled_within_two_steps(loaded: Loaded) -> None:
     engine = PlainEngine(loaded)
     steps: list[int] = []
     handle = engine.submit(Request(PROMPT, Sampling(), 400))

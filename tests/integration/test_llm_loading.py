@@ -2,6 +2,8 @@
 
 import gc
 import json
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 
@@ -90,3 +92,16 @@ def test_an_unloaded_model_is_gone_from_memory(tmp_path: Path) -> None:
         models.manager.unload_model("tiny")
         gc.collect()
         assert watched() is None
+
+
+def test_four_bits_fetch_no_code() -> None:
+    """bitsandbytes would take native code from the hub through the package `kernels`, if that is installed."""
+    code = (
+        "import sys, types; from llm.loading.optimized import _import_bitsandbytes;"
+        "assert 'bitsandbytes' not in sys.modules; asked = []; fake = types.ModuleType('kernels');"
+        "fake.get_kernel = lambda *a, **k: asked.append(a); sys.modules['kernels'] = fake; _import_bitsandbytes();"
+        "import bitsandbytes; print(asked, sys.modules['kernels'] is fake)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[] True"
+    assert "kernels" not in done.stderr

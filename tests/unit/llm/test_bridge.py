@@ -35,7 +35,7 @@ async def test_a_burst_costs_one_wake_up() -> None:
         calls.append(callback)
         return wake(callback, *args, **kwargs)
 
-    loop.call_soon_threadsafe = counted  # type: ignore[method-assign]
+    loop.call_soon_threadsafe = counted  # type: ignore[method-assign, assignment]
     stream = EventStream()
     reading = asyncio.create_task(_read(stream))
     await asyncio.sleep(0)  # the reader waits now
@@ -52,7 +52,7 @@ def test_a_reader_whose_loop_closed_has_left() -> None:
     stream = EventStream()
     loop = asyncio.new_event_loop()
     reader = stream.__aiter__()
-    first = loop.create_task(reader.__anext__())  # type: ignore[arg-type]
+    first: asyncio.Task[Event] = loop.create_task(reader.__anext__())  # type: ignore[arg-type]
     loop.run_until_complete(asyncio.sleep(0))
     loop.call_soon(first.cancel)  # or asyncio would complain about a task that never ended
     loop.run_until_complete(asyncio.wait([first]))

@@ -1,15 +1,17 @@
 """Tokens to text as a stream."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from llm.engine.decode import AnswerText, StopScanner, TextDecoder, held_back
 
 
-def decode_bytes(ids: list[int]) -> str:
+def decode_bytes(ids: Sequence[int]) -> str:
     return bytes(ids).decode("utf-8", errors="replace")
 
 
-def decode_fallback(ids: list[int]) -> str:
+def decode_fallback(ids: Sequence[int]) -> str:
     """As SentencePiece's byte fallback does: one U+FFFD for each byte of a half character."""
     try:
         return bytes(ids).decode()
@@ -19,8 +21,8 @@ def decode_fallback(ids: list[int]) -> str:
 
 @pytest.mark.parametrize("decode", [decode_bytes, decode_fallback])
 @pytest.mark.parametrize("text", ["plain", "ñandú", "日本語", "a🙂b", "🙂🙂", "é", ""])
-def test_no_half_character_is_shown_and_nothing_is_lost(text: str, decode: object) -> None:
-    decoder = TextDecoder(decode)  # type: ignore[arg-type]
+def test_no_half_character_is_shown_and_nothing_is_lost(text: str, decode: Callable[[Sequence[int]], str]) -> None:
+    decoder = TextDecoder(decode)
     pieces = [decoder.push(byte) for byte in text.encode()]
     assert "".join(pieces) == text
     assert not any("\ufffd" in piece for piece in pieces)

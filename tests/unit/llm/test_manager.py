@@ -10,9 +10,11 @@ import pytest
 
 from llm.leases import Lease
 from llm.manager import ModelManager
+from llm.vram import FixedMeter, Memory
 from state.errors import BadRequest, Broken, NoMemory, NotFound, Unavailable
 from state.models import ModelCard
-from tests.unit.llm.fakes import FakeEngine, FakeLoader, manager
+from state.resources import Device
+from tests.unit.llm.fakes import FakeEngine, FakeLoader, catalog, manager
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -62,6 +64,28 @@ async def test_a_caller_who_leaves_starts_no_load_and_stops_none() -> None:
     loader.gate.set()
     await second
     assert (loader.loads, waiting(models), names(models)) == (["a"], 0, ["a"])
+    models.close()
+
+
+async def test_a_caller_who_leaves_while_room_is_made_starts_no_load() -> None:
+    closing, go_on = threading.Event(), threading.Event()
+
+    class SlowToClose(FakeEngine):
+        def close(self) -> None:
+            closing.set()
+            assert go_on.wait(10)
+
+    loader = FakeLoader(a=60, b=60)
+    meter = FixedMeter(Memory(ram_total=1000, ram_free=1000))
+    models = ModelManager(catalog("a", "b"), loader, SlowToClose, meter, budget_bytes=100, keep_alive=-1)
+    await use(models, "a")
+    caller = asyncio.create_task(use(models, "b"))
+    await until(closing.is_set)
+    caller.cancel()
+    await asyncio.wait([caller])
+    go_on.set()
+    await until(lambda: names(models) == [])
+    assert loader.loads == ["a"]
     models.close()
 
 
@@ -316,3 +340,34 @@ async def test_closing_ends_every_thread_and_refuses_who_waits() -> None:
     models.check_integrity()
     assert names(models) == []
     assert not [t for t in threading.enumerate() if t not in before and t.name == "model-loader"]
+
+
+async def test_a_driver_that_cannot_be_asked_fails_who_waits_and_nobody_later() -> None:
+    meter = FlakyMeter()
+    models = ModelManager(catalog("a"), FakeLoader(a=10), FakeEngine, meter, budget_bytes=100)
+    meter.broken = True
+    with pytest.raises(Broken, match="memory could not be read"):
+        await use(models, "a")
+    meter.broken = False
+    await use(models, "a")
+    models.close()
+
+
+async def test_memory_that_others_took_is_not_waited_for() -> None:
+    meter = FixedMeter(Memory(ram_total=100, ram_free=5))
+    models = ModelManager(catalog("a"), FakeLoader(a=10), FakeEngine, meter, budget_bytes=100)
+    with pytest.raises(NoMemory, match=r"a \(standard\) needs 10 bytes, only 5 bytes can be freed"):
+        await use(models, "a")
+    models.close()
+
+
+class FlakyMeter:
+    """A driver that sometimes cannot be asked."""
+
+    device: Device = "cpu"
+    broken = False
+
+    def read(self) -> Memory:
+        if self.broken:
+            raise RuntimeError("driver lost")
+        return Memory(ram_total=1000, ram_free=1000)

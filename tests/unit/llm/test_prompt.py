@@ -15,7 +15,7 @@ def test_every_role_has_its_shape() -> None:
         parts,
         calling,
         ToolMessage("2", tool_call_id="c1", name="add"),
-        ChatMessage("x", role="critic"),
+        ChatMessage(content="x", role="critic"),
     ]
     assert to_template(messages) == [
         {"role": "system", "content": "s"},

@@ -32,15 +32,24 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(mark, normalized=False, special=True) for mark in (START, END)])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, clean_up_tokenization_spaces=False)
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, eos_token=END, clean_up_tokenization_spaces=False
+    )
     fast.chat_template = TEMPLATE
     return fast
 
 
 def save_model(
-    folder: Path, *, seed: int = 0, hidden: int = 64, tied: bool = True, layers: int = 2, window: int = 512
+    folder: Path,
+    *,
+    seed: int = 0,
+    hidden: int = 64,
+    tied: bool = True,
+    layers: int = 2,
+    window: int = 512,
+    endless: bool = False,
 ) -> Path:
-    """A model folder as `save_pretrained` writes it."""
+    """A model folder as `save_pretrained` writes it. An `endless` one says `!` until it is stopped."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=258,
@@ -56,6 +65,8 @@ def save_model(
         initializer_range=0.2,
     )
     model = LlamaForCausalLM(config)
+    if endless:
+        torch.nn.init.zeros_(model.lm_head.weight)  # every logit is 0, and the first token of the vocabulary wins
     model.save_pretrained(folder)
     make_tokenizer().save_pretrained(folder)
     return folder

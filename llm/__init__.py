@@ -1,0 +1,1 @@
+"""One door to models: a catalogue, a manager that leases them, and chat models over them."""

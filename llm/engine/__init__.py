@@ -1,0 +1,1 @@
+"""What runs a loaded model: requests in, tokens out. Importing this package imports no torch."""

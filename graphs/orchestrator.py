@@ -1,16 +1,16 @@
-"""The orchestrator: history → analyzer → monitor → executor ⇄ tools → validator ⟲ → summary, with a human on request."""
+"""The orchestrator: history → analyzer → monitor → executor ⇄ tools → validator ⟲ → summary, a human on request."""
 
 from __future__ import annotations
 
 from functools import partial
 
+from langchain_core.tools import ToolException
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import RetryPolicy
 
 from graphs.services import Services, local_services
-from langchain_core.tools import ToolException
 from nodes.analyze import analyze_task
 from nodes.approve import ask_human
 from nodes.execute import execute

@@ -21,37 +21,79 @@ ARITHMETIC = re.compile(rf"{_NUMBER}\s*(?:[-+*/×÷^−]|x(?=\s*\d))\s*\(?\s*{_N
 _RULES: tuple[tuple[Kind, float, str], ...] = (
     # kind, weight, pattern; a date such as 2024-05-01 is not a sum, hence the extra look in `_scores`.
     ("math", 3.0, r"\b(how much is|cu[aá]nto (es|son|da|vale)|calculate|calcula|compute|work out|resuelve|solve)\b"),
-    ("math", 2.0, r"\b(sum|suma|plus|m[aá]s|minus|menos|times|multipl\w+|divid\w+|percent|por ciento|square root|"
-                  r"ra[ií]z cuadrada|ecuaci[oó]n|equation|how many .* (left|in total|altogether)|"
-                  r"cu[aá]nt[oa]s .*(quedan|en total|tengo|tiene))\b(?=.*\d)"),
+    (
+        "math",
+        2.0,
+        r"\b(sum|suma|plus|m[aá]s|minus|menos|times|multipl\w+|divid\w+|percent|por ciento|square root|"
+        r"ra[ií]z cuadrada|ecuaci[oó]n|equation|how many .* (left|in total|altogether)|"
+        r"cu[aá]nt[oa]s .*(quedan|en total|tengo|tiene))\b(?=.*\d)",
+    ),
     ("code", 3.0, r"\b(python|javascript|typescript|java|rust|sql|bash|html|css|regex|c\+\+|golang)\b|```"),
-    ("code", 3.0, r"\b(write|create|implement|fix|debug|refactor|escribe|crea|implementa|corrige|programa)\b.{0,60}"
-                  r"\b(function|class|script|code|program|query|funci[oó]n|clase|c[oó]digo|programa|consulta)\b"),
+    (
+        "code",
+        3.0,
+        r"\b(write|create|implement|fix|debug|refactor|escribe|crea|implementa|corrige|programa)\b.{0,60}"
+        r"\b(function|class|script|code|program|query|funci[oó]n|clase|c[oó]digo|programa|consulta)\b",
+    ),
     ("translation", 4.0, r"\b(translat\w+|traduc\w+|c[oó]mo se dice|how do you say)\b"),
     ("summarization", 4.0, r"\b(summari[sz]\w+|tl;?dr|resum\w+|sum up|in one sentence|en una frase|s[ií]ntesis)\b"),
-    ("extraction", 4.0, r"\b(extract\w*|extra(e|er|iga)|list (all|the) .* (in|from|mentioned)|find all|pull out|"
-                        r"lista (todos|todas|los|las) .* (del|de la|en el|en la) (texto|frase))\b"),
+    (
+        "extraction",
+        4.0,
+        r"\b(extract\w*|extra(e|er|iga)|list (all|the) .* (in|from|mentioned)|find all|pull out|"
+        r"lista (todos|todas|los|las) .* (del|de la|en el|en la) (texto|frase))\b",
+    ),
     ("extraction", 2.0, r"\bjson\b"),
-    ("classification", 4.0, r"\b(classif\w+|clasific\w+|categori[sz]\w+|sentiment|sentimiento|label|etiqueta|"
-                            r"positive or negative|positiv[oa] o negativ[oa]|spam)\b"),
-    ("creative_writing", 3.0, r"\b(poem|story|haiku|song|joke|slogan|e-?mail|advert\w*|letter|blog|tweet|poema|cuento|"
-                              r"historia|canci[oó]n|chiste|eslogan|correo|anuncio|carta)\b"),
-    ("rewriting", 4.0, r"\b(rewrite|rephrase|reword|paraphrase|improve|make .* (more|less) |correct the|uppercase|"
-                       r"lowercase|capital letters|reverse|invert|sort|repeat|reescrib\w+|reformul\w+|parafrase\w+|"
-                       r"mejora|corrige|may[uú]sculas|min[uú]sculas|inviert\w+|orden[ae]|repite|al rev[eé]s)\b"),
-    ("reasoning", 3.0, r"\b(why|explain why|prove|deduce|logic|riddle|puzzle|if .* then|step by step|compare|"
-                       r"pros and cons|por qu[eé]|demuestra|l[oó]gic[ao]|acertijo|paso a paso|compara|razona)\b"),
-    ("conversation", 4.0, r"^\W*(hi|hello|hey|good (morning|evening|afternoon)|thanks|thank you|how are you|hola|"
-                          r"buen[oa]s (d[ií]as|tardes|noches)|gracias|qu[eé] tal|c[oó]mo est[aá]s)\b"),
-    ("conversation", 3.0, r"\b(who are you|what are you|what can you do|qui[eé]n eres|qu[eé] eres|qu[eé] puedes hacer|"
-                          r"my name is|me llamo|mi nombre es)\b"),
-    ("question_answering", 1.5, r"\b(what|who|where|when|which|how|qu[eé]|qui[eé]n|d[oó]nde|cu[aá]ndo|cu[aá]l|c[oó]mo|"
-                                r"cu[aá]nt[oa]s?)\b|[?¿]"),
+    (
+        "classification",
+        4.0,
+        r"\b(classif\w+|clasific\w+|categori[sz]\w+|sentiment|sentimiento|label|etiqueta|"
+        r"positive or negative|positiv[oa] o negativ[oa]|spam)\b",
+    ),
+    (
+        "creative_writing",
+        3.0,
+        r"\b(poem|story|haiku|song|joke|slogan|e-?mail|advert\w*|letter|blog|tweet|poema|cuento|"
+        r"historia|canci[oó]n|chiste|eslogan|correo|anuncio|carta)\b",
+    ),
+    (
+        "rewriting",
+        4.0,
+        r"\b(rewrite|rephrase|reword|paraphrase|improve|make .* (more|less) |correct the|uppercase|"
+        r"lowercase|capital letters|reverse|invert|sort|repeat|reescrib\w+|reformul\w+|parafrase\w+|"
+        r"mejora|corrige|may[uú]sculas|min[uú]sculas|inviert\w+|orden[ae]|repite|al rev[eé]s)\b",
+    ),
+    (
+        "reasoning",
+        3.0,
+        r"\b(why|explain why|prove|deduce|logic|riddle|puzzle|if .* then|step by step|compare|"
+        r"pros and cons|por qu[eé]|demuestra|l[oó]gic[ao]|acertijo|paso a paso|compara|razona)\b",
+    ),
+    (
+        "conversation",
+        4.0,
+        r"^\W*(hi|hello|hey|good (morning|evening|afternoon)|thanks|thank you|how are you|hola|"
+        r"buen[oa]s (d[ií]as|tardes|noches)|gracias|qu[eé] tal|c[oó]mo est[aá]s)\b",
+    ),
+    (
+        "conversation",
+        3.0,
+        r"\b(who are you|what are you|what can you do|qui[eé]n eres|qu[eé] eres|qu[eé] puedes hacer|"
+        r"my name is|me llamo|mi nombre es)\b",
+    ),
+    (
+        "question_answering",
+        1.5,
+        r"\b(what|who|where|when|which|how|qu[eé]|qui[eé]n|d[oó]nde|cu[aá]ndo|cu[aá]l|c[oó]mo|"
+        r"cu[aá]nt[oa]s?)\b|[?¿]",
+    ),
 )
 _COMPILED = tuple((kind, weight, re.compile(pattern, re.IGNORECASE | re.DOTALL)) for kind, weight, pattern in _RULES)
 _DATE = re.compile(r"\b\d{4}-\d{1,2}-\d{1,2}\b|\b\d{1,2}/\d{1,2}/\d{2,4}\b")
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
-_HARD = re.compile(r"\b(step by step|paso a paso|detailed|detallad[oa]|compare|compara|prove|demuestra|design|diseña)\b", re.I)
+_HARD = re.compile(
+    r"\b(step by step|paso a paso|detailed|detallad[oa]|compare|compara|prove|demuestra|design|diseña)\b", re.I
+)
 
 LONG_CHARS = 6_000
 SURE = 4.0

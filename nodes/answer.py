@@ -24,7 +24,13 @@ async def answer(state: RunState, runtime: Runtime[Context], *, models: ChatMode
     context, task = runtime.context or Context(), read_task(state.messages)
     name, strategy = context.model or models.default_model, context.strategy or models.default_strategy
     runtime.stream_writer(
-        {"event": "model", "model": name, "strategy": strategy, "loaded": models.is_loaded(name, strategy), "attempt": 1}
+        {
+            "event": "model",
+            "model": name,
+            "strategy": strategy,
+            "loaded": models.is_loaded(name, strategy),
+            "attempt": 1,
+        }
     )
     sampling = Sampling(temperature=context.temperature, max_tokens=context.max_tokens, seed=context.seed)
     chat = models.chat(name, strategy=strategy, sampling=sampling)

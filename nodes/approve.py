@@ -44,7 +44,7 @@ def read_decision(reply: object) -> Decision:
     except ValidationError as error:
         wrong = error.errors()[0]
         where = ".".join(str(part) for part in wrong["loc"]) or "value"
-        raise ValueError(f"{where}: {wrong['msg']}; send {{\"decision\": \"accept|edit|retry|reject\"}}") from error
+        raise ValueError(f'{where}: {wrong["msg"]}; send {{"decision": "accept|edit|retry|reject"}}') from error
     if decision.decision == "edit" and not (decision.answer or "").strip():
         raise ValueError('answer: an edit needs the corrected text as "answer"')
     return decision

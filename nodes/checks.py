@@ -144,10 +144,14 @@ def check_arithmetic(prompt: str, answer: str, analysis: Analysis) -> Reason | N
         numbers = [_as_number(text) for text in _NUMBER.findall(answer)]
         if not any(number is not None and _close(number, expected) for number in numbers):
             return Reason(name="wrong_arithmetic", evidence=f"the value is {render(expected)}", weight=0.9)
-    for left, right in re.findall(r"([\d(][\d\s.,()+\-*/×÷−]*[\d)])\s*=\s*(-?\d[\d,]*(?:\.\d+)?)(?![\w.]*\s*[-+*/×÷])", answer[:5_000]):
+    for left, right in re.findall(
+        r"([\d(][\d\s.,()+\-*/×÷−]*[\d)])\s*=\s*(-?\d[\d,]*(?:\.\d+)?)(?![\w.]*\s*[-+*/×÷])", answer[:5_000]
+    ):
         value, claimed = _evaluated(left), _as_number(right)
         if value is not None and claimed is not None and not _close(claimed, value):
-            return Reason(name="wrong_arithmetic", evidence=f"{left.strip()} is {render(value)}, not {right}", weight=0.9)
+            return Reason(
+                name="wrong_arithmetic", evidence=f"{left.strip()} is {render(value)}, not {right}", weight=0.9
+            )
     return None
 
 
@@ -174,7 +178,11 @@ def _asked_value(prompt: str) -> Fraction | None:
     text = _DATE.sub(" ", prompt[:5_000])
     if not ARITHMETIC.search(text):
         return None
-    values = [value for found in _EXPRESSION.findall(text) if ARITHMETIC.search(found) and (value := _evaluated(found)) is not None]
+    values = [
+        value
+        for found in _EXPRESSION.findall(text)
+        if ARITHMETIC.search(found) and (value := _evaluated(found)) is not None
+    ]
     return values[0] if len(values) == 1 else None
 
 
@@ -194,4 +202,8 @@ def _as_number(text: str) -> Fraction | None:
 
 def _close(claimed: Fraction, exact: Fraction) -> bool:
     """Equal up to the usual rounding: half a hundredth, or one part in ten thousand of a large number."""
-    return abs(claimed - exact) <= max(Fraction(1, 200), abs(exact) / 10_000) if exact.denominator != 1 else claimed == exact
+    return (
+        abs(claimed - exact) <= max(Fraction(1, 200), abs(exact) / 10_000)
+        if exact.denominator != 1
+        else claimed == exact
+    )

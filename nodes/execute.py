@@ -80,7 +80,7 @@ def fit_window(
     fixed = count([*head, *tail])
     kept: list[AnyMessage] = []
     if history and fixed + answer_tokens < window:
-        kept = trim_messages(
+        kept = trim_messages(  # type: ignore[assignment]  # typed as BaseMessage; it returns what it was given
             history,
             max_tokens=window - answer_tokens - fixed,
             token_counter=lambda part: count([*head, *part, *tail]) - fixed,
@@ -92,7 +92,7 @@ def fit_window(
 
 
 def clip_tokens(sampling: Sampling, room: int) -> Sampling:
-    """The same settings with `max_tokens` lowered to what the window leaves; settings without a limit stay as they are."""
+    """The same settings with `max_tokens` lowered to what the window leaves; without a limit they stay as they are."""
     if sampling.max_tokens is None or sampling.max_tokens <= room or room <= 0:
         return sampling
     return sampling.model_copy(update={"max_tokens": room})

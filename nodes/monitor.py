@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
+from llm.sizing import human_bytes
 from state.context import Context
 from state.errors import NoMemory
 from state.models import Sampling, Strategy
@@ -58,9 +59,11 @@ def choose_strategy(
         return wanted, ()
     smallest = bytes_needed("optimized")
     if smallest <= reading.budget_bytes:
-        return "optimized", (f"{name} takes {_mb(needed)} as {wanted}, the budget is {_mb(reading.budget_bytes)}: 4-bit",)
+        return "optimized", (
+            f"{name} takes {human_bytes(needed)} as {wanted}, the budget is {human_bytes(reading.budget_bytes)}: 4-bit",
+        )
     raise NoMemory(
-        f"{name} needs {_mb(smallest)} even in 4 bits, the budget is {_mb(reading.budget_bytes)}; "
+        f"{name} needs {human_bytes(smallest)} even in 4 bits, the budget is {human_bytes(reading.budget_bytes)}; "
         "choose a smaller model (`lab models`) or raise LAB_MAX_VRAM_USAGE"
     )
 
@@ -86,7 +89,3 @@ def next_sampling(
         ),
         tuple(remedies),
     )
-
-
-def _mb(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

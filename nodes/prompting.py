@@ -1,4 +1,4 @@
-"""The words the executor sends: a system prompt by kind, the turns before, the request, and what was wrong last time."""
+"""The words the executor sends: a system prompt by kind, earlier turns, the request, what was wrong last time."""
 
 from __future__ import annotations
 

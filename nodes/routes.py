@@ -11,7 +11,7 @@ from state.run import RunState
 
 
 def after_execute(state: RunState) -> Literal["call_tools", "validate_answer"]:
-    """To the tools while the planned attempt is unfinished, that is, the model asked for them; else to the validator."""
+    """To the tools while the planned attempt is unfinished: the model asked for them. Else to the validator."""
     assert state.plan is not None, "monitor_resources runs first"
     return "validate_answer" if len(state.attempts) >= state.plan.attempt else "call_tools"
 

@@ -57,7 +57,10 @@ def tell(state: RunState) -> tuple[str, ...]:
     for attempt, verdict in zip(state.attempts, state.verdicts, strict=True):
         tools = "".join(f", {use.name} → {use.output}" for use in attempt.tools)
         reasons = ", ".join(reason.name for reason in verdict.reasons) or "nothing found"
-        lines.append(f"attempt {attempt.number}: {attempt.model}/{attempt.strategy}{tools}, score {verdict.score:.2f} ({reasons})")
+        lines.append(
+            f"attempt {attempt.number}: {attempt.model}/{attempt.strategy}{tools}, "
+            f"score {verdict.score:.2f} ({reasons})"
+        )
     if state.decision is not None:
         lines.append(f"human: {state.decision.decision}")
     return tuple(lines)

@@ -35,9 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Agent Lab", version=version("agent-lab"), lifespan=lifespan)
     install_error_handlers(app)
-    app.add_middleware(
-        CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=["*"], allow_headers=["*"]
-    )
+    app.add_middleware(CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=["*"], allow_headers=["*"])
     # Added last, so it is asked first.
     app.add_middleware(Guard, allowed_origins=settings.allowed_origins)
     for resource in (health, models, inference, orchestrate):

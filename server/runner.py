@@ -6,21 +6,22 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from anyio import CancelScope
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import NodeTimeoutError
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
+from pydantic import ValidationError
 
 from graphs.catalog import BUILDERS, RECURSION_LIMIT, builder_of
 from graphs.services import Services
 from server.db.pool import Database
 from server.db.runs import Outcome, Runs
+from server.streaming.apart import produced_apart
 from server.streaming.events import STREAM_MODES, Event, Translator, to_json
 from state.context import Context
 from state.errors import BadRequest, Broken, Conflict, LabError, TimedOut
@@ -36,7 +37,8 @@ class RunRequest:
     """What to run: a prompt on a new or known thread, or (`resume`) the rest of an unfinished run."""
 
     graph: str
-    context: Context
+    context: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `Context` that were asked for; a resumed run takes the others from the run it continues."""
     prompt: str | None = None
     thread_id: UUID | None = None
     resume: bool = False
@@ -57,29 +59,36 @@ class Runner:
     def check(self, request: RunRequest) -> None:
         """Refuse what can be seen to be wrong before anything is written. Raises BadRequest, NotFound."""
         builder_of(request.graph)
-        if request.context.model is not None:
-            self._services.models.card(request.context.model)
+        context = read_context(request.context)
+        if context.model is not None:
+            self._services.models.card(context.model)
         if request.resume:
             return
         if not (request.prompt or "").strip():
             raise BadRequest("the prompt is empty; say what you want answered")
         if len(request.prompt or "") > MAX_PROMPT_CHARS:
-            raise BadRequest(f"the prompt has {len(request.prompt or ''):,} characters, {MAX_PROMPT_CHARS:,} are allowed")
+            raise BadRequest(
+                f"the prompt has {len(request.prompt or ''):,} characters, {MAX_PROMPT_CHARS:,} are allowed"
+            )
 
-    async def run(self, request: RunRequest) -> AsyncGenerator[Event, None]:
+    def run(self, request: RunRequest) -> AsyncGenerator[Event, None]:
         """Run to the end, to an interrupt or to an error, telling each step.
 
         The last event is `result` or `interrupt`; errors are raised after they are recorded: BadRequest and its
         branches, Unavailable, Broken. Closing the generator or cancelling its task stops the model and leaves the
         thread resumable at its last checkpoint.
         """
+        return produced_apart(self._run(request))
+
+    async def _run(self, request: RunRequest) -> AsyncGenerator[Event, None]:
         self.check(request)
         graph = self._graphs[request.graph]
         thread_id = request.thread_id or uuid4()
         config = RunnableConfig(configurable={"thread_id": str(thread_id)}, recursion_limit=RECURSION_LIMIT)
         _input(request, thread_id, await graph.aget_state(config))
+        context = await self._context(request, thread_id)
         run_id = await self._runs.begin(
-            thread_id, request.graph, {"prompt": request.prompt}, request.context.model_dump(mode="json")
+            thread_id, request.graph, {"prompt": request.prompt}, context.model_dump(mode="json")
         )
         config["run_id"] = run_id
         status: Outcome = "interrupted"
@@ -91,11 +100,11 @@ class Runner:
             identity = {"run_id": str(run_id), "thread_id": str(thread_id), "graph": request.graph}
             yield Event("run", {**identity, "next": list(before.next) if request.resume else []})
             translator = Translator(time.monotonic)
-            parts = graph.astream(
+            parts: Any = graph.astream(
                 graph_input,
                 config,
-                context=request.context,
-                stream_mode=list(STREAM_MODES),
+                context=context,
+                stream_mode=STREAM_MODES,
                 durability="sync",
                 version="v2",
             )
@@ -117,14 +126,17 @@ class Runner:
             status, error = "error", f"{type(failure).__name__}: {failure}"
             raise Broken(f"the run failed: {error}") from failure
         finally:
-            # Shielded: a cancelled run must still be recorded as interrupted, or its thread would look busy.
-            with CancelScope(shield=True):
-                await self._record(run_id, status, result, error)
+            await self._record(run_id, status, result, error)
         # Told only now: whoever has seen the end of a run finds it recorded.
         for pending in after.interrupts:
             yield Event("interrupt", {**identity, "interrupt_id": pending.id, "value": to_json(pending.value)})
         if result is not None:
             yield Event("result", {**identity, **result})
+
+    async def _context(self, request: RunRequest, thread_id: UUID) -> Context:
+        """The run's settings; a resumed run keeps those it was started with unless told otherwise."""
+        continued = await self._runs.newest_run(thread_id) if request.resume else None
+        return read_context({**(continued.context or {} if continued else {}), **request.context})
 
     async def _record(self, run_id: UUID, status: Outcome, result: object, error: str | None) -> None:
         """Write the outcome down. Raises Conflict when a result came after another process took the run over."""
@@ -136,7 +148,16 @@ class Runner:
             log.warning("%s", lost)  # the failure that ended this run is on its way; it says more
 
 
-def _input(request: RunRequest, thread_id: UUID, before: StateSnapshot) -> object:
+def read_context(given: Mapping[str, Any]) -> Context:
+    """Settings of a run. Raises BadRequest that names the field."""
+    try:
+        return Context.model_validate(given)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise BadRequest(f"{'.'.join(str(part) for part in wrong['loc'])}: {wrong['msg']}") from error
+
+
+def _input(request: RunRequest, thread_id: UUID, before: StateSnapshot) -> dict[str, Any] | Command[Any] | None:
     """What the graph is given: a message, a human's decision, or None to go on. Raises Conflict."""
     if not request.resume:
         return {"messages": [HumanMessage(content=request.prompt or "")]}

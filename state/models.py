@@ -21,7 +21,9 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="key used everywhere: `--model`, API, metrics")
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="key used everywhere: `--model`, API, metrics"
+    )
     repo: str | None = Field(None, pattern=r"^[\w.-]+/[\w.-]+$")
     revision: str | None = Field(None, description="commit the weights are pinned to; required with `repo`")
     path: str | None = Field(None, description="folder of a local model; relative to the catalogue file")

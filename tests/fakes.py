@@ -19,9 +19,7 @@ from state.errors import NotFound
 from state.models import ModelCard, Sampling, Strategy
 from state.resources import Reading
 
-CARD = ModelCard(
-    name="fake", path="fake", context_length=2_000, parameters=1_000_000, capabilities=("chat", "tools")
-)
+CARD = ModelCard(name="fake", path="fake", context_length=2_000, parameters=1_000_000, capabilities=("chat", "tools"))
 
 
 class ScriptedChatModel(BaseChatModel):

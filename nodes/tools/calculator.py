@@ -7,6 +7,7 @@ import math
 import operator
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 
 from langchain_core.tools import BaseTool, ToolException, tool
 
@@ -152,7 +153,7 @@ def _strip_thousands(text: str) -> str:
     """`1,234` → `1234`; a comma elsewhere stays and is refused by the parser."""
     parts = text.split(",")
     joined = parts[0]
-    for before, part in zip(parts, parts[1:], strict=False):
+    for before, part in pairwise(parts):
         grouped = before[-1:].isdigit() and part[:3].isdigit() and len(part[:3]) == 3 and not part[3:4].isdigit()
         joined += part if grouped else "," + part
     return joined

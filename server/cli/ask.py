@@ -21,7 +21,6 @@ from server.lab import Lab, open_lab
 from server.runner import RunRequest
 from server.settings import Settings, read_settings
 from server.streaming.events import Event
-from state.context import Context
 from state.errors import BadRequest, LabError, NotFound
 from state.tasks import Decision
 
@@ -35,14 +34,16 @@ def ask(
     model: Annotated[str | None, typer.Option(help="catalogue name, see `lab models`")] = None,
     strategy: Annotated[str | None, typer.Option(help="standard or optimized (4-bit)")] = None,
     thread: Annotated[str | None, typer.Option(help="go on with this thread (a UUID)")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="continue the thread's unfinished run, or the last one")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="continue the thread's unfinished run, or the last one")
+    ] = False,
     decision: Annotated[str | None, typer.Option(help="with --resume: accept, edit, retry or reject")] = None,
     answer: Annotated[str | None, typer.Option(help="with --decision edit: the corrected answer")] = None,
     hint: Annotated[str | None, typer.Option(help="with --decision retry: what to do better")] = None,
     approve: Annotated[bool, typer.Option("--approve", help="ask a human when the score stays low")] = False,
-    max_attempts: Annotated[int, typer.Option(help="answers tried at most")] = 3,
-    min_score: Annotated[float, typer.Option(help="an answer below it is tried again (0 to 1)")] = 0.6,
-    temperature: Annotated[float, typer.Option(help="0 is greedy")] = 0.0,
+    max_attempts: Annotated[int | None, typer.Option(help="answers tried at most [3]")] = None,
+    min_score: Annotated[float | None, typer.Option(help="an answer below it is tried again, 0 to 1 [0.6]")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy [0]")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="length of an answer at most")] = None,
     seed: Annotated[int | None, typer.Option(help="fixes sampling")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print events as JSON lines")] = False,
@@ -57,10 +58,10 @@ def ask(
     set_up_logging(settings, quiet=True)
     request = RunRequest(
         graph=graph,
-        context=_context(
+        context=_given(
             model=model,
             strategy=strategy,
-            approve=approve,
+            approve=approve or None,
             max_attempts=max_attempts,
             min_score=min_score,
             temperature=temperature,
@@ -139,12 +140,8 @@ async def _find_thread(lab: Lab, request: RunRequest) -> RunRequest:
     return replace(request, thread_id=thread.thread_id, graph=thread.graph_id)
 
 
-def _context(**given: object) -> Context:
-    try:
-        return Context.model_validate(given)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise BadRequest(f"--{str(wrong['loc'][0]).replace('_', '-')}: {wrong['msg']}") from error
+def _given(**options: object) -> dict[str, object]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _thread_id(text: str | None) -> UUID | None:
@@ -161,5 +158,3 @@ def _decision(choice: str | None, answer: str | None, hint: str | None) -> Decis
         return Decision.model_validate({"decision": choice, "answer": answer, "hint": hint})
     except ValidationError as error:
         raise BadRequest(f"--decision: '{choice}' is not one of accept, edit, retry, reject") from error
-
-

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from llm.sizing import human_bytes
 from server.lab import open_models_of
 from server.settings import read_settings
 
@@ -36,13 +37,9 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] =
             row["name"],
             f"{row['parameters'] / 1e6:,.1f} M",
             f"{row['context_length']:,}",
-            _size(row["bytes_standard"]),
-            _size(row["bytes_optimized"]),
+            human_bytes(row["bytes_standard"]),
+            human_bytes(row["bytes_optimized"]),
             " ".join(row["capabilities"]),
             row["description"],
         )
     Console().print(table)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

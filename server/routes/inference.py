@@ -8,7 +8,6 @@ from server.deps import CurrentLab
 from server.routes.whole import run_whole
 from server.runner import RunRequest
 from server.wire.lab import InferenceRequest, InferenceResponse
-from state.context import Context
 
 router = APIRouter(tags=["lab"])
 
@@ -16,14 +15,8 @@ router = APIRouter(tags=["lab"])
 @router.post("/inference")
 async def infer(body: InferenceRequest, request: Request, lab: CurrentLab) -> InferenceResponse:
     """Answer a prompt with one call of one model. A client that leaves stops the generation."""
-    context = Context(
-        model=body.model,
-        strategy=body.strategy,
-        max_tokens=body.max_tokens,
-        temperature=body.temperature,
-        seed=body.seed,
-    )
-    run = RunRequest(graph="direct", context=context, prompt=body.prompt, thread_id=body.thread_id)
+    given = body.model_dump(exclude_unset=True, exclude={"prompt", "thread_id"})
+    run = RunRequest(graph="direct", context=given, prompt=body.prompt, thread_id=body.thread_id)
     last = await run_whole(lab.runner.run(run), request)
     metrics = last.data["metrics"]
     return InferenceResponse(

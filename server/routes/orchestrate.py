@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 
 from server.deps import CurrentLab
 from server.routes.whole import run_whole
@@ -13,7 +13,6 @@ from server.runner import RunRequest
 from server.streaming.events import Event
 from server.streaming.sse import stream_response
 from server.wire.lab import InterruptResponse, OrchestrateRequest, OrchestrateResponse
-from state.context import Context
 from state.errors import LabError
 
 router = APIRouter(tags=["lab"])
@@ -35,26 +34,14 @@ async def orchestrate(body: OrchestrateRequest, request: Request, lab: CurrentLa
         return stream_response(await _started(events))
     last = await run_whole(events, request)
     if last.name == "interrupt":
-        return InterruptResponse(
-            run_id=last.data["run_id"], thread_id=last.data["thread_id"], interrupts=[last.data]
-        )
+        return InterruptResponse(run_id=last.data["run_id"], thread_id=last.data["thread_id"], interrupts=[last.data])
     return OrchestrateResponse(**{k: v for k, v in last.data.items() if k != "graph"})
 
 
 def _run_request(body: OrchestrateRequest) -> RunRequest:
-    context = Context(
-        model=body.model,
-        strategy=body.strategy,
-        max_tokens=body.max_tokens,
-        temperature=body.temperature,
-        seed=body.seed,
-        max_attempts=body.max_attempts,
-        min_score=body.min_score,
-        approve=body.approve,
-    )
     return RunRequest(
         graph="orchestrator",
-        context=context,
+        context=body.model_dump(exclude_unset=True, exclude={"prompt", "thread_id", "resume", "decision"}),
         prompt=body.prompt,
         thread_id=body.thread_id,
         resume=body.resume,

@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessageChunk
-from langgraph.types import Overwrite
+from langgraph.types import Overwrite, StreamMode
 from pydantic_core import to_jsonable_python
 
 EventName = Literal["run", "node_start", "model", "token", "node_end", "interrupt", "result", "error"]
 
-STREAM_MODES = ("tasks", "messages", "custom")
+STREAM_MODES: tuple[StreamMode, ...] = ("tasks", "messages", "custom")
 """The LangGraph stream modes that `Translator` reads."""
 
 

@@ -65,7 +65,9 @@ def test_direct_is_one_call(lab: Lab) -> None:
 
 
 def test_a_killed_run_continues_at_the_node_that_was_cut(lab: Lab, database_url: str) -> None:
-    with lab.start("ask", "--json", "--model", "slow", "--max-attempts", "1", "Hello") as process:
+    with lab.start(
+        "ask", "--json", "--model", "slow", "--max-attempts", "1", "--max-tokens", "1500", "Hello"
+    ) as process:
         thread = process.event("run")["data"]["thread_id"]
         process.event("token", node="execute")
         process.popen.send_signal(signal.SIGKILL)
@@ -73,28 +75,33 @@ def test_a_killed_run_continues_at_the_node_that_was_cut(lab: Lab, database_url:
     before = rows(database_url, "SELECT checkpoint_id FROM checkpoints WHERE thread_id = %s", thread)
     assert rows(database_url, "SELECT status FROM runs") == [("running",)]
 
-    events = lab.events("--resume", "--max-attempts", "1", "--max-tokens", "20")
+    events = lab.events("--resume")
     assert events[0]["data"]["thread_id"] == thread and events[0]["data"]["next"] == ["execute"]
     assert names(events, "node_start") == ["execute", "validate_answer", "summarise"]
+    assert events[-1]["data"]["metrics"]["tokens_generated"] == 1500, "it goes on with the settings it was started with"
     assert rows(database_url, "SELECT status FROM runs ORDER BY created_at") == [("error",), ("success",)]
     after = rows(database_url, "SELECT checkpoint_id FROM checkpoints WHERE thread_id = %s", thread)
     assert set(before) < set(after)
 
 
 def test_ctrl_c_stops_the_model_and_leaves_the_thread_resumable(lab: Lab, database_url: str) -> None:
-    with lab.start("ask", "--json", "--model", "slow", "Hello") as process:
+    with lab.start(
+        "ask", "--json", "--model", "slow", "--max-attempts", "1", "--max-tokens", "1500", "Hello"
+    ) as process:
         thread = process.event("run")["data"]["thread_id"]
         process.event("token")
         process.popen.send_signal(signal.SIGINT)
         assert process.popen.wait(timeout=20) == 130
         assert "Traceback" not in "".join(process.errors)
     assert rows(database_url, "SELECT status FROM runs") == [("interrupted",)]
-    events = lab.events("--resume", "--thread", thread, "--max-tokens", "20", "--max-attempts", "1")
+    events = lab.events("--resume", "--thread", thread)
     assert names(events, "node_start")[0] == "execute"
 
 
 def test_a_human_decides_in_another_process(lab: Lab) -> None:
-    asked = lab.run("ask", "--model", "slow", "--max-tokens", "20", "--max-attempts", "1", "--min-score", "1", "--approve", SUM)
+    asked = lab.run(
+        "ask", "--model", "slow", "--max-tokens", "20", "--max-attempts", "1", "--min-score", "1", "--approve", SUM
+    )
     assert asked.returncode == 3, asked.stderr
     thread = asked.stdout.split("--thread ")[1].split()[0]
 
@@ -129,7 +136,7 @@ BAD_INPUT = [
     (["ask", "--resume"], {}, ["no unfinished run"]),
     (["ask", "--resume", "--thread", str(uuid4())], {}, ["no thread"]),
     (["ask", "--decision", "accept"], {}, ["--resume"]),
-    (["ask", "hi"], {"LAB_MAX_VRAM_USAGE": "1KB"}, ["1.0 KB", "LAB_MAX_VRAM_USAGE"]),
+    (["ask", "hi"], {"LAB_MAX_VRAM_USAGE": "1KB"}, ["1,000 bytes", "LAB_MAX_VRAM_USAGE"]),
     (["ask", "hi"], {"LAB_DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/lab"}, ["127.0.0.1", "LAB_DATABASE_URL"]),
     (["ask", "hi"], {"LAB_MODELS_FILE": "/does/not/exist.yaml"}, ["/does/not/exist.yaml"]),
     (["ask", "hi"], {"LAB_PORT": "x"}, ["LAB_PORT"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from tests.acceptance.processes import Lab, Process
 
 STREAM = {"Accept": "text/event-stream"}
 SUM = "What is 17 + 25?"
+LONG = {"prompt": "Hello", "model": "slow", "max_attempts": 1, "max_tokens": 1500}
 
 
 @pytest.fixture
@@ -60,7 +62,9 @@ def test_a_stream_tells_each_node_the_tokens_and_the_result(client: httpx.Client
     assert "call_tools" in ended and ended[-1] == "summarise"
     result = events[-1][1]
     assert "42" in result["output"] and result["score"] == 1.0 and result["attempts"] >= 1
-    assert {"cache_hit", "load_time_sec", "inference_time_sec", "total_time_sec", "tokens_generated"} <= set(result["metrics"])
+    assert {"cache_hit", "load_time_sec", "inference_time_sec", "total_time_sec", "tokens_generated"} <= set(
+        result["metrics"]
+    )
 
 
 def test_json_gives_the_same_result_whole(client: httpx.Client) -> None:
@@ -106,7 +110,8 @@ def test_a_client_that_leaves_stops_the_generation(
     with httpx.Client(base_url=client.base_url, timeout=60) as leaving:
         if headers:
             with leaving.stream("POST", "/orchestrate", json=body, headers=headers) as response:
-                assert any(name == "token" for name, _ in read_events(response))
+                events = read_events(response)
+                assert next(name for name, _ in events if name == "token")
                 assert leased() and status() == "running"
         else:
             # Long enough for the model to be loaded and at work; then the client hangs up.
@@ -127,10 +132,17 @@ def test_a_client_that_leaves_stops_the_generation(
         ("/inference", {"prompt": "hi\x00"}, 422, "NUL"),
         ("/orchestrate", {}, 422, "prompt"),
         ("/orchestrate", {"prompt": "hi", "thread_id": "7"}, 422, "thread_id"),
-        ("/orchestrate", {"resume": True, "thread_id": "00000000-0000-4000-8000-000000000000"}, 409, "nothing to resume"),
+        (
+            "/orchestrate",
+            {"resume": True, "thread_id": "00000000-0000-4000-8000-000000000000"},
+            409,
+            "nothing to resume",
+        ),
     ],
 )
-def test_bad_input_is_a_problem_in_one_line(client: httpx.Client, route: str, body: dict, status: int, said: str) -> None:
+def test_bad_input_is_a_problem_in_one_line(
+    client: httpx.Client, route: str, body: dict, status: int, said: str
+) -> None:
     response = client.post(route, json=body)
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
@@ -153,16 +165,19 @@ def test_models_and_health_tell_what_is_there(client: httpx.Client) -> None:
 
 
 def test_sigterm_ends_streams_and_leaves_their_threads_resumable(lab: Lab, server: Process, database_url: str) -> None:
-    with httpx.Client(base_url=server.address(), timeout=60) as client:
-        with client.stream("POST", "/orchestrate", json={"prompt": "Hello", "model": "slow"}, headers=STREAM) as response:
-            events = read_events(response)
-            assert next(name for name, _ in events if name == "token")
-            server.popen.send_signal(signal.SIGTERM)
+    with (
+        httpx.Client(base_url=server.address(), timeout=60) as client,
+        client.stream("POST", "/orchestrate", json=LONG, headers=STREAM) as response,
+    ):
+        events = read_events(response)
+        assert next(name for name, _ in events if name == "token")
+        server.popen.send_signal(signal.SIGTERM)
+        with suppress(httpx.RemoteProtocolError):  # cut off, not ended: the client can tell that it was not all
             list(events)
     server.popen.wait(timeout=30)
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT status FROM runs").fetchall() == [("interrupted",)]
-    assert lab.events("--resume", "--max-tokens", "5", "--max-attempts", "1")[-1]["event"] == "result"
+    assert lab.events("--resume")[-1]["event"] == "result"
 
 
 def test_a_port_that_is_taken_is_told(lab: Lab, server: Process) -> None:

@@ -152,6 +152,34 @@ async def test_leaving_an_async_stream_stops_the_generation(models: LocalModels)
     assert len(steps) < 400
 
 
+async def test_a_reader_cancelled_between_two_chunks_stops_the_generation(models: LocalModels) -> None:
+    """As LangChain is, in a callback: the stream is dropped, and the exception's traceback keeps it alive."""
+    arrived, kept = asyncio.Event(), []
+    chat = models.chat("tiny", sampling=Sampling(max_tokens=400))
+
+    async def read() -> None:
+        try:
+            async for _ in chat.astream("a"):
+                arrived.set()
+                await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            kept.append(error)
+            raise
+
+    task = asyncio.create_task(read())
+    await arrived.wait()
+    task.cancel()
+    await until(lambda: task.done() and leases(models) == 0)
+    assert kept[0].__traceback__ is not None
+
+
+async def test_a_reader_may_take_each_chunk_in_a_task_of_its_own(models: LocalModels) -> None:
+    chunks = models.chat("tiny", sampling=Sampling(max_tokens=20)).astream("a")
+    taken = [await asyncio.create_task(anext(chunks)) for _ in range(5)]  # type: ignore[arg-type]
+    assert len(taken) == 5
+    await chunks.aclose()  # type: ignore[attr-defined]
+
+
 async def test_cancelling_the_task_stops_the_generation(models: LocalModels) -> None:
     with counted_steps(models) as steps:
         task = asyncio.create_task(models.chat("tiny").ainvoke("hello", max_tokens=400))

@@ -96,7 +96,9 @@ async def test_a_human_may_ask_for_another_try_and_is_asked_again() -> None:
     graph = compiled(models)
     context = Context(approve=True, max_attempts=1)
     await graph.ainvoke(SUM, THREAD, context=context)
-    again = await graph.ainvoke(Command(resume={"decision": "retry", "hint": "use your fingers"}), THREAD, context=context)
+    again = await graph.ainvoke(
+        Command(resume={"decision": "retry", "hint": "use your fingers"}), THREAD, context=context
+    )
     assert "use your fingers" in models.asked[1][-1].text
     assert again["__interrupt__"][0].value["answer"] == "41"
     final = await graph.ainvoke(Command(resume="retry"), THREAD, context=context)

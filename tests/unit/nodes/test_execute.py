@@ -2,10 +2,10 @@
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from nodes.analyze import analyze
 from nodes.costs import add_metrics, metrics_of
 from nodes.execute import clip_tokens, finish_attempt, fit_window
 from nodes.prompting import feedback, system_prompt
-from nodes.analyze import analyze
 from state.models import Sampling
 from state.tasks import Decision, Plan, Reason, Verdict
 from tests.fakes import FakeModels, tool_call

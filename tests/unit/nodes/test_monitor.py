@@ -9,11 +9,13 @@ from state.resources import Reading, Resident
 from state.tasks import Attempt, Reason, Verdict
 from tests.unit.nodes.values import METRICS
 
-GB = 10**9
+GB = 2**30
 
 
 def reading(budget: int, *resident: Resident) -> Reading:
-    return Reading(device="cpu", ram_total_bytes=32 * GB, ram_free_bytes=16 * GB, budget_bytes=budget, resident=resident)
+    return Reading(
+        device="cpu", ram_total_bytes=32 * GB, ram_free_bytes=16 * GB, budget_bytes=budget, resident=resident
+    )
 
 
 def needs(standard: int, optimized: int) -> object:
@@ -39,7 +41,7 @@ def test_a_model_in_memory_stays_as_it_is() -> None:
 
 
 def test_what_can_never_fit_is_refused_with_the_numbers() -> None:
-    with pytest.raises(NoMemory, match=r"needs 4\.0 GB even in 4 bits, the budget is 2\.0 GB"):
+    with pytest.raises(NoMemory, match=r"needs 4\.0 GiB even in 4 bits, the budget is 2\.0 GiB"):
         choose_strategy("m", "standard", reading(2 * GB), needs(8 * GB, 4 * GB))
 
 

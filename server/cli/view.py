@@ -61,6 +61,7 @@ class RunView:
             case "interrupt":
                 self._line(interrupt_text(data["value"]))
             case "result":
+                self._label = ""
                 self._line("")
                 self._console.print(Text(data["output"] or "(no answer)"))
                 self._line(f"\n[dim]{escape(cost_line(data))}[/]")

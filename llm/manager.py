@@ -60,8 +60,11 @@ class ModelManager:
         Raises NotFound, BadRequest for unsafe files, NoMemory at once when it can never fit, Unavailable when too many
         wait. Leaving while waiting neither starts nor stops a load that others wait for.
         """
-        ticket = self._ask((name, strategy or self._default_strategy))
+        ticket = self._claim((name, strategy or self._default_strategy))
         try:
+            if ticket.slot is None:
+                # Sizing reads headers from the disk, which must not hold up the event loop.
+                self._line_up(ticket, await asyncio.to_thread(self._size, ticket.key))
             if ticket.slot is None:
                 await asyncio.wrap_future(ticket.future)
             yield self._lease_of(ticket)
@@ -71,8 +74,10 @@ class ModelManager:
     @contextmanager
     def lease_sync(self, name: str, strategy: Strategy | None = None) -> Iterator[Lease]:
         """`lease` for plain threads."""
-        ticket = self._ask((name, strategy or self._default_strategy))
+        ticket = self._claim((name, strategy or self._default_strategy))
         try:
+            if ticket.slot is None:
+                self._line_up(ticket, self._size(ticket.key))
             if ticket.slot is None:
                 ticket.future.result()
             yield self._lease_of(ticket)
@@ -155,17 +160,23 @@ class ModelManager:
 
     # The caller's side: under the lock, never waiting.
 
-    def _ask(self, key: Key) -> Ticket:
-        card = self._catalog.card(key[0])
+    def _claim(self, key: Key) -> Ticket:
+        """A ticket, with its lease counted already when the model is in memory. Raises NotFound."""
+        self._catalog.card(key[0])
         ticket = Ticket(key, time.monotonic(), wanted=0)
         with self._shared.changed:
-            if self._take_ready(ticket):
-                return ticket
-        # Reads headers from the disk, so outside the lock.
-        ticket.wanted = self._loader.bytes_needed(card, key[1])
+            self._take_ready(ticket)
+        return ticket
+
+    def _size(self, key: Key) -> int:
+        return self._loader.bytes_needed(self._catalog.card(key[0]), key[1])
+
+    def _line_up(self, ticket: Ticket, wanted: int) -> None:
+        """Put a ticket into the queue for its load. Raises NoMemory when it can never fit, Unavailable."""
+        key, ticket.wanted = ticket.key, wanted
         with self._shared.changed:
             if self._take_ready(ticket):
-                return ticket
+                return
             if ticket.wanted > self._shared.cache.budget_bytes:
                 raise NoMemory(
                     f"{key[0]} ({key[1]}) needs {human_bytes(ticket.wanted)} and can never fit: models may take "
@@ -175,7 +186,6 @@ class ModelManager:
                 raise Unavailable(f"{self._most_waiting} callers already wait for models; ask again later")
             self._shared.pending.setdefault(key, []).append(ticket)
             self._worker.wake()
-        return ticket
 
     def _take_ready(self, ticket: Ticket) -> bool:
         if self._shared.closing:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
@@ -27,8 +29,13 @@ async def monitor_resources(state: RunState, runtime: Runtime[Context], *, model
     context = runtime.context or Context()
     reading = models.reading()
     name = context.model or models.default_model
-    strategy, notes = choose_strategy(
-        name, context.strategy or models.default_strategy, reading, lambda choice: models.bytes_needed(name, choice)
+    # Sizing a model reads its files, which must not hold up the event loop.
+    strategy, notes = await asyncio.to_thread(
+        choose_strategy,
+        name,
+        context.strategy or models.default_strategy,
+        reading,
+        partial(models.bytes_needed, name),
     )
     card = models.card(name)
     sampling, remedies = next_sampling(context, state.attempts, state.verdicts, usual_tokens=card.max_output_tokens)

@@ -37,7 +37,7 @@ class ChatModels(Protocol):
         ...
 
     def bytes_needed(self, name: str, strategy: Strategy) -> int:
-        """Bytes of weights once loaded, computed without loading. Raises NotFound."""
+        """Bytes of weights once loaded, computed without loading. Reads files, so it blocks. Raises NotFound."""
         ...
 
     def chat(self, name: str, *, strategy: Strategy | None = None, sampling: Sampling | None = None) -> BaseChatModel:

@@ -14,8 +14,8 @@ router = APIRouter(tags=["lab"])
 
 
 @router.get("/models")
-async def list_models(lab: CurrentLab) -> list[ModelInfo]:
-    """Every model that can be asked for."""
+def list_models(lab: CurrentLab) -> list[ModelInfo]:
+    """Every model that can be asked for. Sizing reads files, so it is a plain function, run in a thread."""
     resident = lab.models.reading().resident
     return [
         ModelInfo(

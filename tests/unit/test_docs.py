@@ -37,7 +37,10 @@ def test_every_command_named_is_one() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for page in (ROOT / "README.md", *(ROOT / floor / "README.md" for floor in ("state", "llm", "nodes", "graphs", "server"))):
+    for page in (
+        ROOT / "README.md",
+        *(ROOT / floor / "README.md" for floor in ("state", "llm", "nodes", "graphs", "server")),
+    ):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page}: {target}"
 

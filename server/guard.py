@@ -42,7 +42,10 @@ class Guard:
 
 def refusal(host: str, origin: str | None, allowed_origins: frozenset[str]) -> str | None:
     """Why a request is refused, or None."""
-    name = urlsplit(f"//{host}").hostname
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:  # such as an unclosed bracket
+        name = None
     if name not in LOOPBACK_NAMES:
         return f"Host '{host[:100]}' is not this machine; use 127.0.0.1 or localhost"
     if origin is None or origin in allowed_origins or origin in (f"http://{host}", f"https://{host}"):

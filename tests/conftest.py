@@ -80,14 +80,14 @@ async def _migrate(conninfo: str) -> None:
 @pytest.fixture
 def empty_database_url(postgres: str) -> Iterator[str]:
     """Conninfo of a database that was never migrated."""
-    with _new_database(postgres, "template1") as conninfo:
+    with new_database(postgres, "template1") as conninfo:
         yield conninfo
 
 
 @pytest.fixture
 def database_url(postgres: str) -> Iterator[str]:
     """Conninfo of this test's own database, migrated: for LAB_DATABASE_URL."""
-    with _new_database(postgres, TEMPLATE) as conninfo:
+    with new_database(postgres, TEMPLATE) as conninfo:
         yield conninfo
 
 
@@ -115,7 +115,7 @@ def runs(database: Database, worker: Worker) -> Runs:
 
 
 @contextmanager
-def _new_database(postgres: str, template: str) -> Iterator[str]:
+def new_database(postgres: str, template: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(

@@ -31,15 +31,17 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] =
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("model", "parameters", "context", "standard", "optimized", "capabilities", "description")
+    table = Table()
+    for name in ("model", "parameters", "context", "standard", "optimized"):
+        table.add_column(name, no_wrap=True, justify="left" if name == "model" else "right")
+    table.add_column("what for")
     for row in rows:
         table.add_row(
             row["name"],
-            f"{row['parameters'] / 1e6:,.1f} M",
+            f"{row['parameters'] / 1e6:,.0f} M",
             f"{row['context_length']:,}",
             human_bytes(row["bytes_standard"]),
             human_bytes(row["bytes_optimized"]),
-            " ".join(row["capabilities"]),
-            row["description"],
+            f"{row['description']} ({', '.join(row['capabilities'])})",
         )
     Console().print(table)

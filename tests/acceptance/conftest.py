@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.acceptance.processes import Lab
+from tests.acceptance.processes import Lab, Process
+from tests.conftest import TEMPLATE, new_database
 from tests.unit.llm.tiny import save_model
 
 SLOW = {"context_length": 100_000, "max_output_tokens": 50_000, "parameters": 2_000_000, "capabilities": ["chat"]}
@@ -23,13 +25,26 @@ def slow_models_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="module")
+def shared_server(postgres: str, slow_models_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One `lab serve` for the tests of a module that leave it as they found it."""
+    with new_database(postgres, TEMPLATE) as database_url:
+        folder = tmp_path_factory.mktemp("shared")
+        with Lab(_settings(database_url, folder, slow_models_file), folder).start("serve", "--port", "0") as process:
+            process.address()
+            yield process
+
+
 @pytest.fixture
 def lab(database_url: str, slow_models_file: Path, tmp_path: Path) -> Lab:
     """`lab` on an external database of this test alone."""
-    settings = {
+    return Lab(_settings(database_url, tmp_path, slow_models_file), tmp_path)
+
+
+def _settings(database_url: str, folder: Path, models_file: Path) -> dict[str, str]:
+    return {
         "LAB_DATABASE_URL": database_url,
-        "LAB_DATA_DIR": str(tmp_path / "data"),
-        "LAB_MODELS_FILE": str(slow_models_file),
+        "LAB_DATA_DIR": str(folder / "data"),
+        "LAB_MODELS_FILE": str(models_file),
         "LAB_OFFLINE": "true",
     }
-    return Lab(settings, tmp_path)

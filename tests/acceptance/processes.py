@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from server.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 SERVING = re.compile(r"serving on (http://127\.0\.0\.1:\d+)")
@@ -42,6 +48,24 @@ class Lab:
         done = self.run("ask", "--json", *arguments)
         assert done.returncode in (0, 3), done.stderr + done.stdout
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def run_here(self, *arguments: str) -> tuple[int, str]:
+        """Run in this process, which saves its start; exit code and what stood on stderr, stripped."""
+        said = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stderr(said), redirect_stdout(io.StringIO()):
+            for name, value in self.settings.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["lab", *arguments])
+            handlers = logging.root.handlers[:]
+            try:
+                main()
+                code: object = 0
+            except SystemExit as left:
+                code = left.code
+            finally:
+                logging.root.handlers[:] = handlers
+        assert isinstance(code, int)
+        return code, said.getvalue().strip()
 
     @contextmanager
     def start(self, *arguments: str) -> Iterator[Process]:

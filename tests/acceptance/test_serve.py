@@ -16,7 +16,7 @@ from tests.acceptance.processes import Lab, Process
 
 STREAM = {"Accept": "text/event-stream"}
 SUM = "What is 17 + 25?"
-LONG = {"prompt": "Hello", "model": "slow", "max_attempts": 1, "max_tokens": 1500}
+LONG = {"prompt": "Hello", "model": "slow", "max_attempts": 1, "max_tokens": 600}
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def server(lab: Lab) -> Iterator[Process]:
 
 
 @pytest.fixture
-def client(server: Process) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.address(), timeout=60, transport=httpx.HTTPTransport(retries=5)) as client:
+def client(shared_server: Process) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=shared_server.address(), timeout=60) as client:
         yield client
 
 
@@ -75,9 +75,10 @@ def test_json_gives_the_same_result_whole(client: httpx.Client) -> None:
     assert second["metrics"]["cache_hit"] is True
 
 
-def test_inference_is_one_call_with_the_seeds_metrics(client: httpx.Client) -> None:
-    first = client.post("/inference", json={"prompt": "Invierte la palabra casa"}).json()
-    second = client.post("/inference", json={"prompt": "Invierte la palabra casa", "model": "demo"}).json()
+def test_inference_is_one_call_with_the_seeds_metrics(server: Process) -> None:
+    with httpx.Client(base_url=server.address(), timeout=60) as client:
+        first = client.post("/inference", json={"prompt": "Invierte la palabra casa"}).json()
+        second = client.post("/inference", json={"prompt": "Invierte la palabra casa", "model": "demo"}).json()
     assert first["output"] == second["output"] == "asac"
     assert first["metrics"]["cache_hit"] is False and second["metrics"]["cache_hit"] is True
     assert second["metrics"]["load_time_sec"] < 0.01 < first["metrics"]["load_time_sec"]
@@ -94,9 +95,7 @@ def test_a_human_answers_over_http(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [STREAM, {}], ids=["stream", "json"])
-def test_a_client_that_leaves_stops_the_generation(
-    client: httpx.Client, database_url: str, headers: dict[str, str]
-) -> None:
+def test_a_client_that_leaves_stops_the_generation(server: Process, database_url: str, headers: dict[str, str]) -> None:
     def leased() -> bool:
         resident = client.get("/health").json()["memory"]["resident"]
         return any(model["leases"] for model in resident)
@@ -107,17 +106,18 @@ def test_a_client_that_leaves_stops_the_generation(
         return found[0] if found else None
 
     body = {"prompt": "Hello", "model": "slow"}
-    with httpx.Client(base_url=client.base_url, timeout=60) as leaving:
-        if headers:
-            with leaving.stream("POST", "/orchestrate", json=body, headers=headers) as response:
-                events = read_events(response)
-                assert next(name for name, _ in events if name == "token")
-                assert leased() and status() == "running"
-        else:
-            # Long enough for the model to be loaded and at work; then the client hangs up.
-            with pytest.raises(httpx.ReadTimeout):
-                leaving.post("/orchestrate", json=body, timeout=httpx.Timeout(60, read=8))
-    until(lambda: not leased() and status() == "interrupted", client)
+    with httpx.Client(base_url=server.address(), timeout=60) as client:
+        with httpx.Client(base_url=server.address(), timeout=60) as leaving:
+            if headers:
+                with leaving.stream("POST", "/orchestrate", json=body, headers=headers) as response:
+                    events = read_events(response)
+                    assert next(name for name, _ in events if name == "token")
+                    assert leased() and status() == "running"
+            else:
+                # Long enough for the model to be loaded and at work; then the client hangs up.
+                with pytest.raises(httpx.ReadTimeout):
+                    leaving.post("/orchestrate", json=body, timeout=httpx.Timeout(60, read=8))
+        until(lambda: not leased() and status() == "interrupted", client)
 
 
 @pytest.mark.parametrize(

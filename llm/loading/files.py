@@ -23,6 +23,7 @@ def find_folder(entry: Entry, *, online: bool, cache_dir: Path | None = None, to
         return entry.folder
     card = entry.card
     # Takes a quarter of a second to import, and a bundled or local model does not need it.
+    from httpx import HTTPError  # noqa: PLC0415
     from huggingface_hub import snapshot_download  # noqa: PLC0415
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
 
@@ -42,8 +43,10 @@ def find_folder(entry: Entry, *, online: bool, cache_dir: Path | None = None, to
         if online:
             raise Unavailable(f"{card.name}: {card.repo} cannot be fetched now: {error}") from error
         raise NotFound(f"{card.name} is not on this machine ({card.repo}) and fetching is off (LAB_OFFLINE)") from error
-    except (HfHubHTTPError, OSError) as error:
-        raise Unavailable(f"{card.name}: fetching {card.repo} failed: {error}") from error
+    except (HfHubHTTPError, HTTPError, OSError) as error:
+        raise Unavailable(
+            f"{card.name}: fetching {card.repo} failed ({error}); check the network, or choose a model that is here"
+        ) from error
 
 
 def local_folder(entry: Entry, *, cache_dir: Path | None = None) -> Path | None:

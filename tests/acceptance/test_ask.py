@@ -162,6 +162,13 @@ def test_a_refused_request_writes_nothing(lab: Lab, database_url: str, arguments
     assert rows(database_url, "SELECT count(*) FROM threads") == [(0,)]
 
 
+def test_a_model_that_cannot_be_fetched_is_told(lab: Lab) -> None:
+    lab.settings.update({"HF_ENDPOINT": "http://127.0.0.1:1", "LAB_OFFLINE": "false", "LAB_MAX_VRAM_USAGE": "8"})
+    done = lab.run("ask", "--model", "qwen2.5-0.5b", "hi")
+    assert done.returncode == 2, done.stderr
+    assert "fetching Qwen/Qwen2.5-0.5B-Instruct failed" in done.stderr and "\n" not in done.stderr.strip()
+
+
 def test_json_tells_errors_as_events(lab: Lab) -> None:
     done = lab.run("ask", "--json", "--model", "gpt-9", "hi")
     assert done.returncode == 2

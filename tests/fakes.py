@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from pydantic import Field
 
 from graphs.services import Services, lab_tools
 from state.errors import NotFound
@@ -26,8 +27,8 @@ class ScriptedChatModel(BaseChatModel):
     """Says the scripted messages in turn, word by word, and remembers each prompt; counts a token a word."""
 
     # Any: pydantic would copy a list, and all chat models of one FakeModels share these two.
-    script: Any
-    asked: Any
+    script: Any = Field(repr=False)
+    asked: Any = Field(repr=False)
 
     @property
     def _llm_type(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -15,11 +17,27 @@ from state.errors import LabError
 
 app = typer.Typer(
     name="lab",
-    help="Agent Lab: LangGraph agents on your own models, on your own machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"agent-lab {version('agent-lab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Agent Lab: LangGraph agents on your own models, on your own machine."""
+
+
 app.command()(ask)
 app.command()(serve)
 app.command()(models)

@@ -7,7 +7,7 @@ from typing import Any, overload
 import torch
 
 MUON_RATE, ADAM_RATE = 0.006, 2e-3
-"""Muon's usual 0.02 saturates the attention of a model this small: it then never learns to copy."""
+"""At Muon's usual 0.02 a model this small did not learn to copy within 1,800 steps; at 0.006 it did within 700."""
 
 
 class Muon(torch.optim.Optimizer):

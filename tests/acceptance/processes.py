@@ -115,6 +115,11 @@ class Process:
                 return event
         raise AssertionError(f"no event {name} {wanted}: {''.join(self.errors)}")
 
+    def drain(self) -> None:
+        """Read stdout to its end: a process whose pipe is full waits for its reader, not for its signals."""
+        assert self.popen.stdout is not None
+        self.popen.stdout.read()
+
     def address(self) -> str:
         """Where `lab serve` listens, once it says so."""
         with self._said:

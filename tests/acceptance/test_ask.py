@@ -93,7 +93,8 @@ def test_ctrl_c_stops_the_model_and_leaves_the_thread_resumable(lab: Lab, databa
         thread = process.event("run")["data"]["thread_id"]
         process.event("token")
         process.popen.send_signal(signal.SIGINT)
-        assert process.popen.wait(timeout=20) == 130
+        process.drain()
+        assert process.popen.wait(timeout=60) == 130
         assert "Traceback" not in "".join(process.errors)
     assert rows(database_url, "SELECT status FROM runs") == [("interrupted",)]
     events = lab.events("--resume", "--thread", thread)

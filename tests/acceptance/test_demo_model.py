@@ -71,11 +71,11 @@ def test_what_the_documentation_shows_works_under_every_system_prompt(demo: Demo
     assert demo.answer(variants) == [item.expected] * len(PROMPTS)
 
 
-def test_a_rejected_answer_is_answered_again(demo: Demo) -> None:
-    first = user("Invierte la palabra casa")
-    rejection = user("Tu última respuesta fue rechazada: está vacía. Responde otra vez a la petición.")
-    again = Item("", "es", "", (first, assistant(""), rejection), assistant("asac"))
-    assert demo.answer([again]) == ["asac"]
+@pytest.mark.parametrize("bad", ["", "42", "I do not know."])
+def test_a_rejected_answer_is_answered_again(demo: Demo, bad: str) -> None:
+    rejection = user("Your last answer was rejected: no tool was called. Answer the request again.")
+    again = Item("", "en", "", (*SUM.messages, assistant(bad), rejection), SUM.answer, SUM.tools)
+    assert demo.answer([again]) == [SUM.expected]
 
 
 def test_it_says_what_it_is(demo: Demo) -> None:

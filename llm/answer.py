@@ -109,6 +109,7 @@ def measure(
         queue_wait_sec=wait_sec + timings.queue_wait,
         time_to_first_token_sec=None if first is None else before_sec + first,
         prompt_tokens=done.prompt_tokens,
+        prompt_tokens_reused=done.prompt_tokens_reused,
         tokens_generated=done.tokens_generated,
         tokens_per_sec=done.tokens_generated / timings.inference if timings.inference > 0 else 0.0,
         gpu_memory_used_gb=vram_used_bytes / 1e9,

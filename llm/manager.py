@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from llm.cache import Key, ModelCache, Slot
 from llm.catalog import Catalog
 from llm.codec import Codec
-from llm.engine.base import Engine
+from llm.engine.base import Engine, Room
 from llm.leases import Lease, Running, Shared, Ticket
 from llm.loading.base import Loaded, Loader
 from llm.sizing import human_bytes
@@ -36,7 +36,7 @@ class ModelManager:
         self,
         catalog: Catalog,
         loader: Loader,
-        open_engine: Callable[[Loaded], Engine],
+        open_engine: Callable[[Loaded, Room], Engine],
         meter: Meter,
         *,
         budget_bytes: int,

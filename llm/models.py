@@ -9,7 +9,7 @@ from typing import Self
 
 from llm.catalog import Catalog, load_catalog
 from llm.chat import LocalChatModel
-from llm.engine.base import Engine
+from llm.engine.base import Engine, Room
 from llm.loading.base import Loaded, Loader
 from llm.loading.choose import choose_dtype, suited_strategy
 from llm.loading.local import LocalLoader
@@ -126,7 +126,7 @@ def open_models(
     return LocalModels(catalog, loader, manager, default_model=default_model, default_strategy=strategy)
 
 
-def open_engine(loaded: Loaded) -> Engine:
+def open_engine(loaded: Loaded, room: Room) -> Engine:
     """The engine for a loaded model: one kind today; models without full attention will keep it later."""
     # Imports torch, which takes seconds; by the time a model is loaded it is there.
     from llm.engine.plain import PlainEngine  # noqa: PLC0415

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from state.models import Strategy
 
@@ -60,10 +60,23 @@ def bytes_of_parameters(parameters: int, strategy: Strategy, dtype: DType) -> in
     For `optimized` the part that stays at full precision is taken as 130,000 rows of a width that grows with the square
     root of the size (4,096 at 7 billion): 142 M weights of Qwen2.5-0.5B's 494 M, where its embedding has 136 M.
     """
-    if strategy == "standard":
+    if strategy != "optimized":
         return parameters * DTYPE_BYTES[dtype]
     kept = min(parameters, round(130_000 * 4096 * math.sqrt(parameters / 7e9)))
     return math.ceil((parameters - kept) * NF4_BYTES_PER_WEIGHT + kept * DTYPE_BYTES[dtype])
+
+
+def kv_bytes_per_token(config: Mapping[str, Any], dtype: DType) -> int:
+    """Bytes of keys and values that one token of context takes in all layers; `config` is the model's config.json.
+
+    Names are those of Llama and its kin or of GPT-2. 0 when neither is there, as in models without attention.
+    """
+    layers = int(config.get("num_hidden_layers") or config.get("n_layer") or 0)
+    heads = int(config.get("num_attention_heads") or config.get("n_head") or 0)
+    hidden = int(config.get("hidden_size") or config.get("n_embd") or 0)
+    kv_heads = int(config.get("num_key_value_heads") or heads)
+    head_dim = int(config.get("head_dim") or (hidden // heads if heads else 0))
+    return 2 * layers * kv_heads * head_dim * DTYPE_BYTES[dtype]
 
 
 def human_bytes(size: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from llm.cache import Key, Slot
 from llm.catalog import Catalog
-from llm.engine.base import Engine
+from llm.engine.base import Engine, FixedRoom, Room
 from llm.eviction import to_evict
 from llm.failures import broken, forget_frames
 from llm.leases import Running, Shared
@@ -24,7 +24,12 @@ class LoadWorker:
     """Serves `Shared.pending`, `Shared.leaving` and the keep-alives until `Shared.closing`; then unloads everything."""
 
     def __init__(
-        self, shared: Shared, catalog: Catalog, loader: Loader, open_engine: Callable[[Loaded], Engine], meter: Meter
+        self,
+        shared: Shared,
+        catalog: Catalog,
+        loader: Loader,
+        open_engine: Callable[[Loaded, Room], Engine],
+        meter: Meter,
     ) -> None:
         self._shared = shared
         self._catalog = catalog
@@ -202,7 +207,7 @@ class LoadWorker:
             leaving = self._pick(0, self._shared.cache.free_bytes)  # raises NoMemory when it turned out too large
             self._shared.codecs[name] = loaded.codec
         self._unload(leaving)
-        engine = self._open_engine(loaded)
+        engine = self._open_engine(loaded, FixedRoom(self._shared.cache.budget_bytes))
         seconds = time.monotonic() - started
         log.info("loaded: model=%s strategy=%s bytes=%d seconds=%.2f", name, strategy, loaded.size_bytes, seconds)
         return Running(loaded, engine, seconds)

@@ -6,10 +6,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Strategy = Literal["standard", "optimized"]
-"""How weights are loaded: `standard` in full precision, `optimized` as 4-bit nf4 (bitsandbytes)."""
+Strategy = Literal["standard", "optimized", "streaming"]
+"""How weights are loaded: `standard` in full precision, `optimized` as 4-bit nf4 (bitsandbytes), `streaming` layer by
+layer from the disk, so that a model larger than the free memory runs, slowly."""
 
-Provider = Literal["local"]
+Provider = Literal["local", "openai", "anthropic", "openai_compatible", "custom"]
+"""Where answers are made: on this machine, or behind somebody's API."""
+
+ToolFormat = Literal["hermes", "mistral", "llama3", "json"]
+"""How a family writes tool calls; `json` is a bare object or a fenced block of it."""
+
 Capability = Literal["chat", "code", "math", "reasoning", "tools", "multilingual"]
 
 
@@ -35,6 +41,8 @@ class ModelCard(BaseModel):
     capabilities: tuple[Capability, ...] = ("chat",)
     languages: tuple[str, ...] = ("en",)
     stop: tuple[str, ...] = Field((), description="strings that always end an answer of this model")
+    tool_format: ToolFormat = Field("hermes", description="how this model writes tool calls")
+    bits: Literal[4, 8] = Field(4, description="bits a weight under strategy `optimized`")
 
 
 class Sampling(BaseModel):
@@ -64,6 +72,7 @@ class CallMetrics(BaseModel):
     queue_wait_sec: float = 0.0
     time_to_first_token_sec: float | None = None
     prompt_tokens: int = 0
+    prompt_tokens_reused: int = Field(0, description="of the prompt, taken from an earlier call's KV")
     tokens_generated: int = 0
     tokens_per_sec: float = 0.0
     gpu_memory_used_gb: float = 0.0

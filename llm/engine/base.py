@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from state.models import Sampling
 
 FinishReason = Literal["stop", "length", "cancelled"]
+
+
+class Constraint(Protocol):
+    """Which tokens may come next in one answer, such as those that keep it JSON of a schema.
+
+    One object serves one request and is used by the engine's thread alone. What it raises fails its request alone.
+    """
+
+    def mask(self, logits: Any) -> Any:
+        """`logits`, a float tensor of shape (vocabulary,), with minus infinity at what may not come next."""
+        ...
+
+    def accept(self, token: int) -> bool:
+        """Tell it of the token that was chosen; True when the answer is complete with it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -19,6 +34,9 @@ class Request:
     sampling: Sampling
     max_tokens: int
     stop: tuple[str, ...] = ()
+    constraint: Constraint | None = None
+    caller: str = ""
+    """Who asks, such as a thread's id. Callers take turns, whatever the number of requests each has waiting."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,8 @@ class Done:
     prompt_tokens: int
     tokens_generated: int
     timings: Timings = field(default_factory=Timings)
+    prompt_tokens_reused: int = 0
+    """Of the prompt's tokens, how many an earlier request had computed."""
 
 
 @dataclass(frozen=True)
@@ -80,3 +100,38 @@ class Engine(Protocol):
     def close(self) -> None:
         """End everything that runs or waits, as cancelled, and the engine's thread. Returns when it is gone."""
         ...
+
+
+class Room(Protocol):
+    """Bytes of keys and values (KV) that one engine may hold, under the budget that all models share.
+
+    The engine asks before it allocates and says when it has freed; it is never blocked by asking.
+    """
+
+    @property
+    def granted_bytes(self) -> int:
+        """What it may hold now; above 0 from the start, and never less than at the start."""
+        ...
+
+    @property
+    def most_bytes(self) -> int:
+        """What it could ever be granted, were its model alone in memory."""
+        ...
+
+    def resize(self, wanted_bytes: int) -> bool:
+        """Grant this much in all, more or less than now. False: not now; idle models are made to leave, ask again."""
+        ...
+
+
+@dataclass
+class FixedRoom:
+    """A room for a model that shares its memory with no other."""
+
+    granted_bytes: int
+
+    @property
+    def most_bytes(self) -> int:
+        return self.granted_bytes
+
+    def resize(self, wanted_bytes: int) -> bool:
+        return wanted_bytes <= self.granted_bytes

@@ -26,6 +26,8 @@ class Loaded:
     codec: Codec
     size_bytes: int
     """Storages walked after the load: weights and buffers."""
+    kv_bytes_per_token: int = 0
+    """Keys and values that a token of context takes in all layers."""
 
 
 class Loader(Protocol):
@@ -37,6 +39,10 @@ class Loader(Protocol):
 
     def bytes_needed(self, card: ModelCard, strategy: Strategy) -> int:
         """Bytes of weights once loaded, from headers or the card, without loading."""
+        ...
+
+    def kv_bytes_per_token(self, card: ModelCard) -> int:
+        """Keys and values that a token of context takes; 0 when unknown, as while the files are not here."""
         ...
 
     def load(self, card: ModelCard, strategy: Strategy) -> Loaded:

@@ -13,7 +13,7 @@ from llm.check import check_folder, read_json
 from llm.codec import Codec
 from llm.loading.base import Loaded
 from llm.loading.files import find_folder, local_folder
-from llm.sizing import DType, bytes_of_parameters, bytes_of_tensors
+from llm.sizing import DType, bytes_of_parameters, bytes_of_tensors, kv_bytes_per_token
 from state.models import ModelCard, Strategy
 from state.resources import Device
 
@@ -50,6 +50,11 @@ class LocalLoader:
             return bytes_of_parameters(card.parameters, strategy, self._dtype)
         tied = bool(read_json(folder / "config.json").get("tie_word_embeddings", False))
         return bytes_of_tensors(check_folder(folder), strategy, self._dtype, tied=tied)
+
+    def kv_bytes_per_token(self, card: ModelCard) -> int:
+        """See `Loader`."""
+        folder = local_folder(self._catalog.entry(card.name), cache_dir=self._cache_dir)
+        return 0 if folder is None else kv_bytes_per_token(read_json(folder / "config.json"), self._dtype)
 
     def load(self, card: ModelCard, strategy: Strategy) -> Loaded:
         """See `Loader`."""

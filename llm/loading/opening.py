@@ -16,7 +16,7 @@ from transformers.utils import logging
 from llm.loading import optimized, standard
 from llm.loading.base import Loaded, LoadWeights
 from llm.loading.pretrained import first_line, read_codec, walk_bytes
-from llm.sizing import DType
+from llm.sizing import DType, kv_bytes_per_token
 from state.errors import BadRequest, Broken, NoMemory
 from state.models import ModelCard, Strategy
 from state.resources import Device
@@ -24,6 +24,7 @@ from state.resources import Device
 STRATEGIES: dict[Strategy, LoadWeights] = {
     "standard": standard.load_weights,
     "optimized": optimized.load_weights,
+    "streaming": standard.load_weights,
 }
 
 LOADING = threading.Lock()
@@ -52,7 +53,8 @@ def open_model(card: ModelCard, strategy: Strategy, folder: Path, device: Device
     model.eval()  # type: ignore[no-untyped-call]
     # A checkpoint's sampling defaults would seep into every call; a call says itself what it wants.
     model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
-    return Loaded(card, strategy, model, codec, walk_bytes(model))
+    per_token = kv_bytes_per_token(model.config.to_dict(), dtype)
+    return Loaded(card, strategy, model, codec, walk_bytes(model), per_token)
 
 
 @contextmanager

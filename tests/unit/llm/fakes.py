@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from llm.catalog import Catalog, Entry
-from llm.engine.base import Done, Event, Request, Token
+from llm.engine.base import Done, Event, Request, Room, Token
 from llm.engine.bridge import EventStream
 from llm.loading.base import Loaded
 from llm.manager import ModelManager
@@ -27,7 +27,8 @@ def catalog(*names: str) -> Catalog:
 class FakeEngine:
     """Answers each request with one token at once."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, room: Room) -> None:
+        self.room = room
         self.closed = False
 
     def submit(self, request: Request) -> EventStream:
@@ -59,6 +60,9 @@ class FakeLoader:
 
     def bytes_needed(self, card: ModelCard, strategy: Strategy) -> int:
         return self.sizes[card.name]
+
+    def kv_bytes_per_token(self, card: ModelCard) -> int:
+        return 0
 
     def load(self, card: ModelCard, strategy: Strategy) -> Loaded:
         assert self._at_once.acquire(blocking=False), "two loads at once"

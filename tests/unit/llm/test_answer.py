@@ -52,6 +52,7 @@ def test_text_and_costs() -> None:
         "queue_wait_sec": 0.75,
         "time_to_first_token_sec": 5.0,
         "prompt_tokens": 7,
+        "prompt_tokens_reused": 0,
         "tokens_generated": 4,
         "tokens_per_sec": 2.0,
         "gpu_memory_used_gb": 2.0,

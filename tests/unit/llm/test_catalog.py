@@ -49,7 +49,7 @@ def test_the_operators_file_may_name_an_absolute_folder(tmp_path: Path) -> None:
         ("models: !!python/object/apply:os.system [ls]", "not YAML"),
         ("other: {}", "expected one key, `models:`"),
         ("models: {mine: 3}", "model 'mine': expected fields"),
-        (entry("path: x, contxt: 3"), "field 'contxt': Extra inputs .* known fields: capabilities"),
+        (entry("path: x, contxt: 3"), "field 'contxt': Extra inputs .* known fields: bits, capabilities"),
         ("models: {mine: {path: x, parameters: 5}}", "model 'mine': field 'context_length': Field required"),
         ("models: {UPPER: {path: x, context_length: 10, parameters: 5}}", "model 'UPPER': field 'name'"),
         (entry("path: x, capabilities: [fly]"), "field 'capabilities.0'.*'chat'"),

@@ -127,8 +127,11 @@ def open_models(
 
 
 def open_engine(loaded: Loaded, room: Room) -> Engine:
-    """The engine for a loaded model: one kind today; models without full attention will keep it later."""
-    # Imports torch, which takes seconds; by the time a model is loaded it is there.
+    """The engine that suits a loaded model: many requests a step where its attention allows it, else one at a time."""
+    # They import torch, which takes seconds; by the time a model is loaded it is there.
+    from llm.engine.batching import BatchingEngine  # noqa: PLC0415
     from llm.engine.plain import PlainEngine  # noqa: PLC0415
+    from llm.engine.suits import shared_shape  # noqa: PLC0415
 
-    return PlainEngine(loaded)
+    shape = shared_shape(loaded)
+    return PlainEngine(loaded, room) if shape is None else BatchingEngine(loaded, room, shape)

@@ -118,8 +118,11 @@ class Room(Protocol):
         """What it could ever be granted, were its model alone in memory."""
         ...
 
-    def resize(self, wanted_bytes: int) -> bool:
-        """Grant this much in all, more or less than now. False: not now; idle models are made to leave, ask again."""
+    def resize(self, wanted_bytes: int, *, evict: bool = True) -> bool:
+        """Grant this much in all, more or less than now. False: not now.
+
+        With `evict` a refusal makes idle models leave if that would do, so ask again; without, only free bytes count.
+        """
         ...
 
 
@@ -133,5 +136,5 @@ class FixedRoom:
     def most_bytes(self) -> int:
         return self.granted_bytes
 
-    def resize(self, wanted_bytes: int) -> bool:
+    def resize(self, wanted_bytes: int, *, evict: bool = True) -> bool:
         return wanted_bytes <= self.granted_bytes

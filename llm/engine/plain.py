@@ -13,23 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
 import torch
 from transformers import GenerationConfig
 
-from llm.engine.base import Done, Failed, FinishReason, Request, Timings, Token
+from llm.engine.admission import PATIENCE_SEC, POLL_SEC, PromptCheck, no_room
+from llm.engine.base import Done, Failed, FinishReason, Request, Room, Timings, Token
 from llm.engine.bridge import EventStream
 from llm.engine.decode import AnswerText
 from llm.engine.sampling import make_generator, next_token
+from llm.engine.threads import set_threads
 from llm.failures import broken, forget_frames
 from llm.loading.base import Loaded
 from state.errors import LabError, NoMemory, Unavailable
 
 log = logging.getLogger(__name__)
-
-SMALL_MODEL_BYTES = 200_000_000
-"""A model up to this size runs in one CPU thread. Its steps are too short to be split: on two cores that others use,
-too, 0.9 M weights in fp32 gave 168-251 tokens/s with one thread and 3-4 with two; 27 M gave 33-36 and 16-23."""
 
 MOST_WAITING = 64
 """Requests that may wait for one model; at a second each, the last waits a minute."""
@@ -45,8 +42,16 @@ class _Job:
 class PlainEngine:
     """One daemon thread per loaded model; it alone touches the model."""
 
-    def __init__(self, loaded: Loaded, *, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self, loaded: Loaded, room: Room, *, most_waiting: int = MOST_WAITING, patience_sec: float = PATIENCE_SEC
+    ) -> None:
+        """`room`: for the KV of the one request that runs; `patience_sec`: how long it waits for it."""
         self._name = loaded.card.name
+        self._room = room
+        self._least_bytes = room.granted_bytes
+        self._patience_sec = patience_sec
+        self._bytes_per_token = loaded.kv_bytes_per_token
+        self._check = PromptCheck(loaded, loaded.kv_bytes_per_token, room)
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._most_waiting = most_waiting
         self._closing = threading.Event()
@@ -58,7 +63,8 @@ class PlainEngine:
         self._thread.start()
 
     def submit(self, request: Request) -> EventStream:
-        """See `Engine.submit`."""
+        """See `Engine.submit`. Raises NoMemory when the request could never fit, BadRequest for an unusable prompt."""
+        self._check(request, len(request.prompt) + request.max_tokens)
         with self._admission:  # so that nothing enters the queue behind close's last word
             if self._closing.is_set():
                 raise Unavailable(f"{self._name} is being unloaded; ask again")
@@ -78,15 +84,14 @@ class PlainEngine:
         self._thread.join()
 
     def _serve(self, loaded: Loaded) -> None:
-        # The setting is each thread's own, and new threads inherit the latest, so both kinds of model set it.
-        small = loaded.size_bytes <= SMALL_MODEL_BYTES
-        torch.set_num_threads(1 if small else psutil.cpu_count(logical=False) or 1)
+        set_threads(loaded.size_bytes)
         while (job := self._jobs.get()) is not None:
             if self._closing.is_set() or job.stream.cancelled:
                 waited = Timings(queue_wait=time.perf_counter() - job.submitted)
                 job.stream.put(Done("cancelled", len(job.request.prompt), 0, waited))
                 continue
             try:
+                self._take_room(job)
                 job.stream.put(_answer(loaded, job, lambda job=job: self._must_stop(job)))  # type: ignore[misc]
             except LabError as error:
                 job.stream.put(Failed(error))
@@ -98,7 +103,20 @@ class PlainEngine:
                 log.exception("generation failed: model=%s strategy=%s", self._name, loaded.strategy)
                 forget_frames(error)
                 job.stream.put(Failed(broken(f"{self._name} failed while generating", error)))
+            finally:
+                if self._room.granted_bytes > self._least_bytes:
+                    self._room.resize(self._least_bytes)
             del job  # or the last prompt would stay until the next one
+
+    def _take_room(self, job: _Job) -> None:
+        """Wait until the request's KV has room. Raises NoMemory when it has none for too long."""
+        tokens = len(job.request.prompt) + job.request.max_tokens
+        needed = tokens * self._bytes_per_token
+        until = time.monotonic() + self._patience_sec
+        while needed > self._room.granted_bytes and not self._room.resize(needed) and not self._must_stop(job):
+            if time.monotonic() > until:
+                raise no_room(self._name, tokens, needed, self._patience_sec)
+            time.sleep(POLL_SEC)
 
     def _must_stop(self, job: _Job) -> bool:
         return job.stream.cancelled or self._closing.is_set()
@@ -150,7 +168,10 @@ class _Steps:
 
     def choose(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Scores by which argmax picks the token drawn here."""
-        token = next_token(ids[0], scores[0], self._job.request.sampling, self._generator)
+        constraint, logits = self._job.request.constraint, scores[0]
+        if constraint is not None:
+            logits = constraint.mask(logits.float())
+        token = next_token(ids[0].tolist(), logits, self._job.request.sampling, self._generator)
         return torch.full_like(scores, float("-inf")).index_fill(1, torch.tensor([token], device=scores.device), 0.0)
 
     def take(self, ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
@@ -166,7 +187,9 @@ class _Steps:
         if token in self._eos_ids:
             self.reason = "stop"
             return True
+        constraint = self._job.request.constraint
+        complete = constraint is not None and constraint.accept(token)
         self._job.stream.put(Token(self.text.push(token), token))
-        if self.text.stopped:
+        if complete or self.text.stopped:
             self.reason = "stop"
-        return self.text.stopped
+        return complete or self.text.stopped

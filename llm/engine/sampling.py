@@ -6,6 +6,8 @@ the draw is made by a logits processor with a private generator, which leaves `g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from state.errors import Broken
@@ -24,8 +26,8 @@ def make_generator(sampling: Sampling, device: torch.device) -> torch.Generator 
     return generator
 
 
-def next_token(ids: torch.Tensor, logits: torch.Tensor, sampling: Sampling, generator: torch.Generator | None) -> int:
-    """The next token. `ids`: (length,) prompt and answer so far; `logits`: (vocabulary,), any float dtype.
+def next_token(ids: Sequence[int], logits: torch.Tensor, sampling: Sampling, generator: torch.Generator | None) -> int:
+    """The next token. `ids`: prompt and answer so far; `logits`: (vocabulary,), any float dtype.
 
     The order is Hugging Face's: repetition penalty, temperature, top-k, top-p. Raises Broken for logits that are not
     numbers, which a damaged or overflowing model gives.
@@ -34,7 +36,8 @@ def next_token(ids: torch.Tensor, logits: torch.Tensor, sampling: Sampling, gene
     if not bool(torch.isfinite(logits.max())):
         raise Broken("the model's output holds no finite numbers (NaN or infinity)")
     if sampling.repetition_penalty != 1.0:
-        logits = _penalise(ids, logits, sampling.repetition_penalty)
+        seen = torch.tensor(ids, dtype=torch.long, device=logits.device)
+        logits = _penalise(seen, logits, sampling.repetition_penalty)
     if generator is None:
         return int(logits.argmax())
     logits = logits / sampling.temperature

@@ -7,14 +7,26 @@ from pathlib import Path
 import torch
 import yaml
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedConfig,
+    PreTrainedTokenizerFast,
+)
 
 from llm.catalog import Catalog, load_catalog
 from llm.codec import Codec
+from llm.loading.base import Loaded
 from llm.loading.local import LocalLoader
 from llm.manager import ModelManager
 from llm.models import LocalModels, open_engine
+from llm.sizing import kv_bytes_per_token
 from llm.vram import FixedMeter, Memory
+from state.models import ModelCard
+
+torch.set_num_threads(1)  # steps of these models are too short to be split, and two threads would spin
 
 START, END = "<|im_start|>", "<|im_end|>"
 TEMPLATE = (
@@ -74,6 +86,30 @@ def save_model(
 
 def make_codec() -> Codec:
     return Codec(make_tokenizer(), name="tiny", eos_ids=[257])
+
+
+SMALL = {
+    "vocab_size": 258,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.2,
+    "bos_token_id": None,
+    "eos_token_id": None,
+}
+"""Sizes as Llama and its kin name them."""
+
+
+def make_loaded(config: PreTrainedConfig, *, seed: int = 0, window: int = 512) -> Loaded:
+    """A random model of any architecture, as a load would give it. Its ends are not known: it never ends by itself."""
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+    card = ModelCard(name="tiny", path="tiny", context_length=window, parameters=100_000)
+    per_token = kv_bytes_per_token(config.to_dict(), "float32")
+    return Loaded(card, "standard", model, Codec(make_tokenizer(), name="tiny"), 1_000_000, per_token)
 
 
 def make_catalog(folder: Path, names: tuple[str, ...] = ("tiny",), *, hidden: int = 64, **fields: object) -> Catalog:

@@ -147,8 +147,12 @@ class _FlatLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         for number, flat in enumerate((key_states, value_states)):
             by_token = flat[0].transpose(0, 1)
             for run in self._view.step.runs:
-                own = run.arena.layers[self._view.layer][number][run.first : run.first + run.count]
-                own[run.rows, :, run.positions] = by_token[run.at : run.at + run.count]
+                rows = run.arena.layers[self._view.layer][number]
+                if run.count == 1:  # plain indexing costs a third of what tensors of indices do
+                    rows[run.first, :, run.longest - 1] = by_token[run.at]
+                else:
+                    own = rows[run.first : run.first + run.count]
+                    own[run.rows, :, run.positions] = by_token[run.at : run.at + run.count]
             for chunk in self._view.step.chunks:
                 own = chunk.place.arena.layers[self._view.layer][number][chunk.place.index]
                 own[:, chunk.start : chunk.end] = flat[0, :, chunk.at : chunk.at + chunk.count]

@@ -152,7 +152,9 @@ class _FlatLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
                     rows[run.first, :, run.longest - 1] = by_token[run.at]
                 else:
                     own = rows[run.first : run.first + run.count]
-                    own[run.rows, :, run.positions] = by_token[run.at : run.at + run.count]
+                    # A model split over several GPUs keeps each layer's rows with the layer.
+                    indices = run.rows.to(rows.device), run.positions.to(rows.device)
+                    own[indices[0], :, indices[1]] = by_token[run.at : run.at + run.count]
             for chunk in self._view.step.chunks:
                 own = chunk.place.arena.layers[self._view.layer][number][chunk.place.index]
                 own[:, chunk.start : chunk.end] = flat[0, :, chunk.at : chunk.at + chunk.count]
@@ -231,7 +233,7 @@ def _attend_run(run: _Run, layer: int, query: torch.Tensor, scaling: float | Non
     k, v = keys[own, :, : run.longest], values[own, :, : run.longest]
     q = query[0, :, run.at : run.at + run.count].transpose(0, 1)
     shared = q.reshape(run.count, k.shape[1], -1, q.shape[-1])
-    mask = None if run.mask is None else run.mask.expand(-1, 1, shared.shape[2], -1)
+    mask = None if run.mask is None else run.mask.to(k.device).expand(-1, 1, shared.shape[2], -1)
     out = scaled_dot_product_attention(shared, k, v, attn_mask=mask, scale=scaling)
     return out.reshape(run.count, q.shape[1], -1)
 
@@ -248,7 +250,7 @@ def _attend_chunk(chunk: _Chunk, layer: int, query: torch.Tensor, scaling: float
     else:
         group = heads // kv_heads
         shared = q.reshape(1, kv_heads, group * chunk.count, q.shape[-1])
-        mask = chunk.mask.repeat(group, 1)
+        mask = chunk.mask.to(k.device).repeat(group, 1)
         out = scaled_dot_product_attention(shared, k, v, attn_mask=mask, scale=scaling)
         out = out.reshape(1, heads, chunk.count, -1)
     return out[0].transpose(0, 1)

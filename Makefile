@@ -36,7 +36,7 @@ test: check
 	$(BIN)/pytest --cov --cov-report=term -m "not gpu" $(ARGS)
 
 bench: $(READY)
-	for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	for file in tests/benchmarks/bench_*.py; do $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; echo; done
 
 clean:
 	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessageChunk
@@ -11,35 +11,62 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from llm.engine.base import Done, Event, Failed
-from llm.tools import BadCall, Call, Format, Piece, Text, ToolCallParser
+from llm.tools import BadCall, Call, Piece, Text, ToolCallParser
 from state.errors import Unavailable
 from state.models import CallMetrics
+
+NO_JSON = "<tool_call>"
+"""Stands before a bad call's text. LangChain completes broken JSON to a call if it can; with a tag in front it stays
+what it is, and the message lists it under `invalid_tool_calls`."""
 
 
 class Answer:
     """Builds the chunks of one call. `metrics` is told of the end and gives the call's costs."""
 
-    def __init__(self, form: Format | None, metrics: Callable[[Done], CallMetrics]) -> None:
-        """`form`: how the model writes tool calls; None when the call has no tools, then all text is content."""
-        self._form = form
-        self._parser = ToolCallParser(form) if form else None
+    def __init__(
+        self,
+        parser: ToolCallParser | None,
+        metrics: Callable[[Done], CallMetrics],
+        *,
+        parallel: bool = True,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`parser`: of the model's tool format; None when the call has no tools, then all text is content.
+
+        `parallel` false: the first call ends the answer. `extra` joins the metadata of the last chunk.
+        """
+        self._parser = parser
         self._metrics = metrics
+        self._parallel = parallel
+        self._extra = dict(extra or {})
         self._calls = 0
         self._errors: list[str] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether what follows is not wanted: cancel the request, and read on to its end."""
+        return not self._parallel and self._calls > len(self._errors)
 
     def feed(self, event: Event) -> list[ChatGenerationChunk]:
         """The chunks that this event completes. Raises what a Failed event carries."""
         match event:
             case Failed(error=error):
                 raise error
-            case Done(reason="cancelled"):
+            case Done(reason="cancelled") if not self.complete:
                 # Who leaves reads no further, so this end came from elsewhere.
                 raise Unavailable("the model was unloaded while it answered; ask again")
             case Done():
-                last = [self._chunk(piece) for piece in self._parser.finish()] if self._parser else []
-                return [*last, self._end(event)]
-        pieces = self._parser.feed(event.text) if self._parser else [Text(event.text)] if event.text else []
-        return [self._chunk(piece) for piece in pieces]
+                return [*self._chunks(self._parser.finish() if self._parser else []), self._end(event)]
+        return self._chunks(self._parser.feed(event.text) if self._parser else [Text(event.text)])
+
+    def _chunks(self, pieces: list[Piece]) -> list[ChatGenerationChunk]:
+        made = []
+        for piece in pieces:
+            if self.complete:
+                break
+            if not isinstance(piece, Text) or piece.text:
+                made.append(self._chunk(piece))
+        return made
 
     def _chunk(self, piece: Piece) -> ChatGenerationChunk:
         match piece:
@@ -49,10 +76,7 @@ class Answer:
                 return self._tool_call(name, arguments)
             case BadCall(name=bad_name, text=text, error=error):
                 self._errors.append(error)
-                # LangChain completes broken JSON to a call if it can. With its tag in front it stays what it is,
-                # and the message lists it under `invalid_tool_calls`.
-                opens = self._form.opens if self._form else ""
-                return self._tool_call(bad_name, opens + text)
+                return self._tool_call(bad_name, NO_JSON + text)
 
     def _tool_call(self, name: str | None, arguments: str) -> ChatGenerationChunk:
         call = tool_call_chunk(name=name, args=arguments, id=f"call_{uuid.uuid4().hex}", index=self._calls)
@@ -66,6 +90,7 @@ class Answer:
             "model_provider": "local",
             **self._metrics(done).model_dump(),
             **({"tool_call_errors": self._errors} if self._errors else {}),
+            **self._extra,
         }
         message = AIMessageChunk(
             content="",
@@ -74,6 +99,7 @@ class Answer:
                 "input_tokens": done.prompt_tokens,
                 "output_tokens": done.tokens_generated,
                 "total_tokens": done.prompt_tokens + done.tokens_generated,
+                "input_token_details": {"cache_read": done.prompt_tokens_reused},
             },
             chunk_position="last",
         )

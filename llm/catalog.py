@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import yaml
 from pydantic import ValidationError
 
-from state.errors import BadRequest, NotFound
+from llm.added import changing, check_added, write_cards
+from llm.providers.cards import check_card
+from state.errors import BadRequest, Conflict, NotFound
 from state.models import ModelCard
 
 SHIPPED = Path(__file__).with_name("catalog.yaml")
@@ -26,10 +29,18 @@ class Entry:
 
 
 class Catalog:
-    """Cards by name, in the order of the files."""
+    """Cards by name, in the order of the files; what requests add comes last.
 
-    def __init__(self, entries: Mapping[str, Entry]) -> None:
-        self._entries = dict(entries)
+    Safe between threads: a change makes a new mapping, so that an iteration goes on over the one that it began with.
+    """
+
+    def __init__(self, entries: Mapping[str, Entry], *, store: Path | None = None) -> None:
+        """`store`: the file that keeps what is added; without, it ends with this object. Raises BadRequest for it."""
+        self._fixed = dict(entries)
+        self._store = store
+        self._added: dict[str, ModelCard] = {}
+        self._changes = Lock()
+        self._take(self._read_added())
 
     def __iter__(self) -> Iterator[ModelCard]:
         return (entry.card for entry in self._entries.values())
@@ -52,9 +63,68 @@ class Catalog:
         """One card. Raises NotFound like `entry`."""
         return self.entry(name).card
 
+    def is_added(self, name: str) -> bool:
+        """Whether `add` brought it, so that `remove` may take it."""
+        return name in self._added and name not in self._fixed
 
-def load_catalog(models_file: Path | None = None) -> Catalog:
+    def add(self, card: ModelCard) -> None:
+        """Add a card for a request, and keep it in the store. Adding the same one again changes nothing.
+
+        Raises BadRequest for what a request may not set, Conflict for a taken name, Unavailable when the store cannot
+        be written.
+        """
+        where = f"model {card.name!r}"
+        check_added(where, card)
+        _check_source(where, card)
+        with self._changes, changing(self._store):
+            self._refuse_fixed(card.name)
+            added = self._read_added()
+            if added.get(card.name, card) != card:
+                raise Conflict(f"model {card.name!r} was added with other fields; remove it first")
+            self._keep({**added, card.name: card})
+
+    def remove(self, name: str) -> None:
+        """Remove what `add` added. Raises NotFound, Conflict for an entry of a file, Unavailable."""
+        with self._changes, changing(self._store):
+            self._refuse_fixed(name)
+            added = self._read_added()
+            if name not in added:
+                raise NotFound(f"no added model named {name!r}; added: {', '.join(added) or 'none'}")
+            self._keep({key: card for key, card in added.items() if key != name})
+
+    def _refuse_fixed(self, name: str) -> None:
+        if name in self._fixed:
+            raise Conflict(
+                f"model {name!r} stands in the shipped catalogue or the operator's file (LAB_MODELS_FILE), "
+                "which requests do not change; choose another name"
+            )
+
+    def _read_added(self) -> dict[str, ModelCard]:
+        """What has been added, by other processes too."""
+        if self._store is None:
+            return self._added
+        if not self._store.exists():
+            return {}
+        cards = {name: entry.card for name, entry in read_entries(self._store, absolute_paths=False).items()}
+        for name, card in cards.items():
+            check_added(f"{self._store}: model {name!r}", card)
+        return cards
+
+    def _keep(self, added: dict[str, ModelCard]) -> None:
+        if self._store is not None:
+            write_cards(self._store, added)
+        self._take(added)
+
+    def _take(self, added: dict[str, ModelCard]) -> None:
+        self._added = added
+        # A file's entry stays above one that was added under its name before the file had it.
+        self._entries = self._fixed | {n: Entry(card, None) for n, card in added.items() if n not in self._fixed}
+
+
+def load_catalog(models_file: Path | None = None, store: Path | None = None) -> Catalog:
     """The shipped catalogue; entries of `models_file` replace those of the same name or come after them.
+
+    What requests add is kept in `store`; it replaces nothing.
 
     Raises BadRequest naming the file, the entry, the field and what would be accepted.
     """
@@ -62,7 +132,7 @@ def load_catalog(models_file: Path | None = None) -> Catalog:
     if models_file is not None:
         # The operator's own file may name any folder by its absolute path; a relative one stays beside the file.
         entries |= read_entries(models_file, absolute_paths=True)
-    return Catalog(entries)
+    return Catalog(entries, store=store)
 
 
 def read_entries(file: Path, *, absolute_paths: bool) -> dict[str, Entry]:
@@ -102,11 +172,16 @@ def _explain(where: str, location: tuple[int | str, ...], message: str) -> str:
 
 
 def _check_source(where: str, card: ModelCard) -> None:
+    check_card(where, card)
+    if card.provider != "local":
+        return
     if (card.repo is None) == (card.path is None):
         raise BadRequest(f"{where}: set exactly one of 'repo' (owner/name) and 'path' (a local folder)")
     # A branch or tag can be moved to other weights after it was reviewed; a commit cannot.
     if card.repo is not None and not re.fullmatch(r"[0-9a-f]{40}", card.revision or ""):
         raise BadRequest(f"{where}: field 'revision': a commit of 40 hex digits is required with 'repo'")
+    if card.parameters < 1:
+        raise BadRequest(f"{where}: field 'parameters': the number of weights is required for a local model")
 
 
 def _folder(where: str, card: ModelCard, file: Path, *, absolute_paths: bool) -> Path | None:

@@ -3,25 +3,27 @@
 Callers come from any thread and any event loop. What they may have is decided under one short lock; what they must wait
 for comes through a `concurrent.futures.Future`, which belongs to no loop. One worker (`worker.py`) does all loads and
 unloads in its thread and holds the lock for none of them: a loaded model is leased without waiting for a load.
+Downloads (`fetching.py`) come before the line for loads and hold up nobody in it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from llm.cache import Key, ModelCache, Slot
+from llm.callers import Callers, lease_of
 from llm.catalog import Catalog
 from llm.codec import Codec
 from llm.engine.base import Engine, Room
-from llm.leases import Lease, Running, Shared, Ticket
+from llm.leases import Lease, Running, Shared
+from llm.line import Line, Patience
 from llm.loading.base import Loaded, Loader
-from llm.sizing import human_bytes
 from llm.vram import Meter
 from llm.worker import LoadWorker
-from state.errors import NoMemory, Unavailable
+from state.errors import Unavailable
 from state.models import Strategy
 from state.resources import Reading
 
@@ -43,77 +45,106 @@ class ModelManager:
         default_strategy: Strategy = "standard",
         keep_alive: float = 300.0,
         most_waiting: int = MOST_WAITING,
+        patience: Patience | None = None,
     ) -> None:
-        """`budget_bytes`: of weights, all models together. `keep_alive`: seconds idle, 0 none, -1 no end."""
+        """`budget_bytes`: of weights and KV, all models together.
+
+        `keep_alive`: seconds idle, 0 none, -1 no end, for models whose card does not say.
+        """
         self._catalog = catalog
         self._loader = loader
         self._meter = meter
         self._default_strategy: Strategy = default_strategy
-        self._most_waiting = most_waiting
-        self._shared = Shared(ModelCache[Running](budget_bytes, keep_alive=keep_alive))
-        self._worker = LoadWorker(self._shared, catalog, loader, open_engine, meter)
+        patience = patience or Patience()
+        self._shared = Shared(ModelCache[Running](budget_bytes))
+        line = Line(self._shared, meter, patience)
+        self._worker = LoadWorker(
+            self._shared, line, catalog, loader, open_engine, keep_alive=keep_alive, hold=patience.hold
+        )
+        self._callers = Callers(self._shared, catalog, loader, self._worker.wake, most_waiting=most_waiting)
 
     @asynccontextmanager
     async def lease(self, name: str, strategy: Strategy | None = None) -> AsyncIterator[Lease]:
-        """Hold a model, loading it first if need be.
+        """Hold a model, fetching and loading it first if need be.
 
         Raises NotFound, BadRequest for unsafe files, NoMemory at once when it can never fit, Unavailable when too many
-        wait. Leaving while waiting neither starts nor stops a load that others wait for.
+        wait, TimedOut when no room was made within `Patience.most`. Leaving while waiting neither starts nor stops a
+        load or a download that others wait for.
         """
-        ticket = self._claim((name, strategy or self._default_strategy))
-        try:
-            if ticket.slot is None:
-                # Sizing reads headers from the disk, which must not hold up the event loop.
-                self._line_up(ticket, await asyncio.to_thread(self._size, ticket.key))
-            if ticket.slot is None:
-                await asyncio.wrap_future(ticket.future)
-            yield self._lease_of(ticket)
-        finally:
-            self._leave(ticket)
+        async with self._callers.hold(self._key(name, strategy)) as ticket:
+            yield lease_of(ticket)
 
     @contextmanager
     def lease_sync(self, name: str, strategy: Strategy | None = None) -> Iterator[Lease]:
         """`lease` for plain threads."""
-        ticket = self._claim((name, strategy or self._default_strategy))
-        try:
-            if ticket.slot is None:
-                self._line_up(ticket, self._size(ticket.key))
-            if ticket.slot is None:
-                ticket.future.result()
-            yield self._lease_of(ticket)
-        finally:
-            self._leave(ticket)
+        with self._callers.hold_sync(self._key(name, strategy)) as ticket:
+            yield lease_of(ticket)
 
-    def load_model(self, name: str, strategy: Strategy | None = None) -> None:
-        """Bring a model into memory and leave it there for its keep-alive. Blocks; raises like `lease`."""
-        with self.lease_sync(name, strategy):
-            pass
+    def load_model(self, name: str, strategy: Strategy | None = None, keep_alive: float | None = None) -> None:
+        """Bring a model into memory and leave it there for its keep-alive. Blocks; raises like `lease`.
+
+        `keep_alive`: seconds idle, 0 none, -1 no end, until it leaves; None: its card's, or the default.
+        """
+        with self._callers.hold_sync(self._key(name, strategy)) as ticket, self._shared.changed:
+            if keep_alive is not None and ticket.slot is not None:
+                ticket.slot.keep_alive = math.inf if keep_alive < 0 else keep_alive
 
     def get_model(self, name: str, strategy: Strategy | None = None) -> Loaded | None:
         """A resident model, to look at; None when it is not in memory. To use one, lease it."""
         with self._shared.changed:
-            slot = self._shared.cache.ready((name, strategy or self._default_strategy))
+            slot = self._shared.cache.ready(self._key(name, strategy))
             return slot.value.loaded if slot and slot.value else None
 
+    def pin(self, name: str, strategy: Strategy | None = None) -> None:
+        """Load a model and keep it, whoever needs the room. Blocks; raises like `lease`."""
+        key = self._key(name, strategy)
+        with self._callers.hold_sync(key), self._shared.changed:
+            self._set_pin(key, pinned=True)
+
+    def unpin(self, name: str, strategy: Strategy | None = None) -> None:
+        """Let a model leave again after its keep-alive or for others, whatever its card says."""
+        self._catalog.card(name)
+        with self._shared.changed:
+            self._set_pin(self._key(name, strategy), pinned=False)
+
     def unload_model(self, name: str, strategy: Strategy | None = None) -> int:
-        """Unload a model in one strategy, or in all; returns how many left. Blocks. Raises Unavailable while leased."""
+        """Unload a model in one strategy, or in all, pinned or not; returns how many left.
+
+        A pin is taken away with it, one of its card excepted: that holds again after the next load. Blocks. Raises
+        Unavailable while leased.
+        """
         self._catalog.card(name)
         with self._shared.changed:
             found = [slot for slot in self._shared.cache if slot.key[0] == name and strategy in (None, slot.key[1])]
             used = next((slot for slot in found if slot.leases), None)
             if used is not None:
                 raise Unavailable(f"{name} ({used.key[1]}) answers {used.leases} calls now; unload it afterwards")
+            for slot in found:
+                self._shared.pins.pop(slot.key, None)
             return self._dismiss([slot for slot in found if slot.idle])
 
-    def cleanup_all(self) -> int:
-        """Unload every idle model; returns how many left. Blocks."""
+    def forget(self, name: str) -> None:
+        """Have a model that left the catalogue leave the memory, too: now, or after the calls it answers. Blocks."""
         with self._shared.changed:
-            return self._dismiss([slot for slot in self._shared.cache if slot.idle])
+            self._shared.codecs.pop(name, None)
+            for key in [key for key in self._shared.pins if key[0] == name]:
+                del self._shared.pins[key]
+            found = [slot for slot in self._shared.cache if slot.key[0] == name]
+            for slot in found:
+                slot.pinned, slot.keep_alive = False, 0.0
+            self._dismiss([slot for slot in found if slot.idle])
+
+    def cleanup_all(self) -> int:
+        """Unload every idle model but the pinned ones; returns how many left. Blocks."""
+        with self._shared.changed:
+            return self._dismiss([slot for slot in self._shared.cache if slot.idle and not slot.pinned])
 
     def get_memory_stats(self) -> Reading:
-        """Memory, residents and waiters now."""
+        """Memory, residents, waiters and counts now."""
         memory = self._meter.read()
+        fetching = self._callers.fetches.waiting
         with self._shared.changed:
+            counts = self._shared.counts
             return Reading(
                 device=self._meter.device,
                 ram_total_bytes=memory.ram_total,
@@ -121,12 +152,18 @@ class ModelManager:
                 vram_total_bytes=memory.vram_total,
                 vram_free_bytes=memory.vram_free,
                 budget_bytes=self._shared.cache.budget_bytes,
-                resident=self._shared.cache.residents(),
-                waiting=self._shared.waiting,
+                resident=self._shared.cache.residents(time.monotonic()),
+                waiting=self._shared.waiting + fetching,
+                hits=counts.hits,
+                loads=counts.loads,
+                evictions=counts.evictions,
+                failures=counts.failures,
             )
 
     def vram_used_bytes(self) -> int:
         """What is taken of the GPU now, by whomever; 0 without one."""
+        if self._meter.device != "cuda":
+            return 0  # asking the operating system would cost every call a tenth of a millisecond
         memory = self._meter.read()
         return memory.vram_total - memory.vram_free
 
@@ -156,69 +193,23 @@ class ModelManager:
         with self._shared.changed:
             self._shared.closing = True
             self._shared.changed.notify_all()
+        self._callers.fetches.close()
         self._worker.join()
 
-    # The caller's side: under the lock, never waiting.
+    def _key(self, name: str, strategy: Strategy | None) -> Key:
+        return name, strategy or self._default_strategy
 
-    def _claim(self, key: Key) -> Ticket:
-        """A ticket, with its lease counted already when the model is in memory. Raises NotFound."""
-        self._catalog.card(key[0])
-        ticket = Ticket(key, time.monotonic(), wanted=0)
-        with self._shared.changed:
-            self._take_ready(ticket)
-        return ticket
-
-    def _size(self, key: Key) -> int:
-        return self._loader.bytes_needed(self._catalog.card(key[0]), key[1])
-
-    def _line_up(self, ticket: Ticket, wanted: int) -> None:
-        """Put a ticket into the queue for its load. Raises NoMemory when it can never fit, Unavailable."""
-        key, ticket.wanted = ticket.key, wanted
-        with self._shared.changed:
-            if self._take_ready(ticket):
-                return
-            if ticket.wanted > self._shared.cache.budget_bytes:
-                raise NoMemory(
-                    f"{key[0]} ({key[1]}) needs {human_bytes(ticket.wanted)} and can never fit: models may take "
-                    f"{human_bytes(self._shared.cache.budget_bytes)} together (LAB_MAX_VRAM_USAGE)"
-                )
-            if self._shared.waiting >= self._most_waiting:
-                raise Unavailable(f"{self._most_waiting} callers already wait for models; ask again later")
-            self._shared.pending.setdefault(key, []).append(ticket)
-            self._worker.wake()
-
-    def _take_ready(self, ticket: Ticket) -> bool:
-        if self._shared.closing:
-            raise Unavailable("models are being shut down")
-        slot = self._shared.cache.ready(ticket.key)
-        if slot is not None:
-            self._shared.cache.lease(slot, time.monotonic())
-            ticket.slot, ticket.cache_hit = slot, True
-        return slot is not None
-
-    def _lease_of(self, ticket: Ticket) -> Lease:
-        running = ticket.slot.value if ticket.slot else None
-        if running is None:
-            raise Unavailable(f"{ticket.key[0]} was unloaded: models are being shut down")
-        load_time = 0.0 if ticket.cache_hit else running.load_time_sec
-        waited = max(0.0, time.monotonic() - ticket.asked - load_time)
-        return Lease(running.loaded, running.engine, ticket.cache_hit, load_time, waited)
-
-    def _leave(self, ticket: Ticket) -> None:
-        with self._shared.changed:
-            if ticket.slot is not None:
-                self._shared.cache.release(ticket.slot, time.monotonic())
-                ticket.slot = None
-            elif ticket in self._shared.pending.get(ticket.key, ()):
-                self._shared.pending[ticket.key].remove(ticket)
-                if not self._shared.pending[ticket.key]:
-                    del self._shared.pending[ticket.key]
-            self._shared.changed.notify_all()
+    def _set_pin(self, key: Key, *, pinned: bool) -> None:
+        self._shared.pins[key] = pinned
+        for slot in self._shared.cache:
+            if slot.key == key:
+                slot.pinned = pinned
+        self._shared.changed.notify_all()
 
     def _dismiss(self, slots: list[Slot[Running]]) -> int:
         for slot in slots:
             self._shared.cache.start_leaving(slot)
         self._shared.leaving += slots
         self._shared.changed.notify_all()
-        self._shared.changed.wait_for(lambda: not any(slot is kept for slot in slots for kept in self._shared.cache))
+        self._shared.changed.wait_for(lambda: not any(slot in self._shared.cache for slot in slots))
         return len(slots)

@@ -7,13 +7,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from langchain_core.language_models import BaseChatModel
+
 from llm.catalog import Catalog, load_catalog
-from llm.chat import LocalChatModel
-from llm.engine.base import Engine, Room
-from llm.loading.base import Loaded, Loader
+from llm.embeddings import HASHING, SizedEmbeddings, open_embeddings
+from llm.engines import open_engine
+from llm.eviction import need_of
+from llm.loading.base import Loader, Progress
 from llm.loading.choose import choose_dtype, suited_strategy
 from llm.loading.local import LocalLoader
 from llm.manager import ModelManager
+from llm.providers.base import Access
+from llm.providers.door import RemoteChats
+from llm.providers.local import LocalChats
+from llm.response_cache import ResponseCache
 from llm.vram import DeviceMeter, cpu_features, default_budget, find_device, gpu_has_bf16
 from state.models import ModelCard, Sampling, Strategy
 from state.resources import Reading
@@ -30,13 +37,24 @@ class LocalModels:
         *,
         default_model: str = "demo",
         default_strategy: Strategy = "standard",
+        access: Access | None = None,
+        responses: ResponseCache | None = None,
+        embeddings: SizedEmbeddings | None = None,
     ) -> None:
-        """Raises NotFound when the catalogue lacks `default_model`."""
+        """`access`: to remote models; without one, only those that stay here and need no key.
+
+        `responses`: where answers to repeatable calls are kept; None: nowhere. `embeddings`: None: hashing.
+        Raises NotFound when the catalogue lacks `default_model`.
+        """
         self._catalog = catalog
         self._loader = loader
         self.manager = manager
         self._default_model = catalog.card(default_model).name
         self._default_strategy: Strategy = default_strategy
+        self.responses = responses
+        self.embeddings: SizedEmbeddings = embeddings or open_embeddings()
+        self._local = LocalChats(catalog, manager, responses)
+        self._remote = RemoteChats(access or Access(online=False), responses)
 
     @property
     def default_model(self) -> str:
@@ -48,6 +66,11 @@ class LocalModels:
         """See `ChatModels`."""
         return self._default_strategy
 
+    @property
+    def catalog(self) -> Catalog:
+        """The cards, where their files are, and the way to add and remove entries."""
+        return self._catalog
+
     def cards(self) -> Sequence[ModelCard]:
         """See `ChatModels`."""
         return tuple(self._catalog)
@@ -57,24 +80,39 @@ class LocalModels:
         return self._catalog.card(name)
 
     def is_here(self, name: str) -> bool:
-        """Whether the model's files are on this machine, so that a call needs no download. Raises NotFound."""
-        return self._loader.is_here(self._catalog.card(name))
+        """See `ChatModels`."""
+        card = self._catalog.card(name)
+        return self._loader.is_here(card) if card.provider == "local" else self._remote.may_ask(card)
+
+    def fetch(self, name: str, progress: Progress | None = None) -> None:
+        """Bring a local model's files here, if they are not. Blocks; raises NotFound and like `Loader.fetch`."""
+        card = self._catalog.card(name)
+        if card.provider == "local":
+            self._loader.fetch(card, progress)
 
     def is_loaded(self, name: str, strategy: Strategy) -> bool:
         """See `ChatModels`."""
-        return self.manager.is_loaded(name, strategy)
+        return self._catalog.card(name).provider != "local" or self.manager.is_loaded(name, strategy)
 
     def bytes_needed(self, name: str, strategy: Strategy) -> int:
         """See `ChatModels`."""
-        return self._loader.bytes_needed(self._catalog.card(name), strategy)
+        card = self._catalog.card(name)
+        if card.provider != "local":
+            return 0
+        weights, per_token = self._loader.bytes_needed(card, strategy), self._loader.kv_bytes_per_token(card)
+        return need_of(weights, per_token, card.context_length).least
 
-    def chat(self, name: str, *, strategy: Strategy | None = None, sampling: Sampling | None = None) -> LocalChatModel:
+    def kv_bytes_per_token(self, name: str) -> int:
+        """Keys and values that a token of context takes; 0 when unknown, as while its files are not here. Blocks."""
+        card = self._catalog.card(name)
+        return self._loader.kv_bytes_per_token(card) if card.provider == "local" else 0
+
+    def chat(self, name: str, *, strategy: Strategy | None = None, sampling: Sampling | None = None) -> BaseChatModel:
         """See `ChatModels`."""
         card = self._catalog.card(name)
-        settings = (sampling or Sampling()).model_dump()
-        return LocalChatModel(
-            model=card.name, strategy=strategy or self._default_strategy, card=card, manager=self.manager, **settings
-        )
+        if card.provider != "local":
+            return self._remote.chat(card, sampling or Sampling())
+        return self._local.chat(name, strategy or self._default_strategy, sampling or Sampling())
 
     def reading(self) -> Reading:
         """See `ChatModels`."""
@@ -83,6 +121,7 @@ class LocalModels:
     def close(self) -> None:
         """End every thread and free the memory. Blocks for the current step or load; may be called twice."""
         self.manager.close()
+        self.embeddings.close()
 
     def __enter__(self) -> Self:
         return self
@@ -103,16 +142,34 @@ def open_models(
     online: bool = False,
     hf_token: str | None = None,
     cache_dir: Path | None = None,
+    hub_url: str | None = None,
+    models_store: Path | None = None,
+    quantised_dir: Path | None = None,
+    access: Access | None = None,
+    response_cache: int = 0,
+    embedder: str = HASHING,
 ) -> LocalModels:
     """Models of this machine. Loads none, and imports torch only where there may be a GPU.
 
     `budget_bytes` None: `BUDGET_SHARE` of the memory that is free now. `keep_alive`: seconds an idle model stays, 0
-    none, -1 until its room is needed. `online`: whether models may be fetched. Raises BadRequest for a bad file.
+    none, -1 until its room is needed. `online`: whether models may be fetched, from `hub_url` or else from the public
+    hub, into `cache_dir` or else the hub's own cache. `models_store`: the file of entries that requests add.
+    `quantised_dir`: where quantised weights are kept for the next load, None nowhere. `access`: to remote models.
+    `response_cache`: answers kept, 0 none. `embedder`: see `open_embeddings`. Raises BadRequest for a bad file.
     """
-    catalog = load_catalog(models_file)
+    catalog = load_catalog(models_file, models_store)
     meter = DeviceMeter(find_device())
     dtype = choose_dtype(meter.device, cpu_features(), gpu_has_bf16=gpu_has_bf16(meter.device))
-    loader = LocalLoader(catalog, meter.device, dtype, online=online, cache_dir=cache_dir, token=hf_token)
+    loader = LocalLoader(
+        catalog,
+        meter.device,
+        dtype,
+        online=online,
+        cache_dir=cache_dir,
+        token=hf_token,
+        hub_url=hub_url,
+        quantised_dir=quantised_dir,
+    )
     strategy = default_strategy or suited_strategy(meter.device)
     manager = ModelManager(
         catalog,
@@ -123,15 +180,13 @@ def open_models(
         default_strategy=strategy,
         keep_alive=keep_alive,
     )
-    return LocalModels(catalog, loader, manager, default_model=default_model, default_strategy=strategy)
-
-
-def open_engine(loaded: Loaded, room: Room) -> Engine:
-    """The engine that suits a loaded model: many requests a step where its attention allows it, else one at a time."""
-    # They import torch, which takes seconds; by the time a model is loaded it is there.
-    from llm.engine.batching import BatchingEngine  # noqa: PLC0415
-    from llm.engine.plain import PlainEngine  # noqa: PLC0415
-    from llm.engine.suits import shared_shape  # noqa: PLC0415
-
-    shape = shared_shape(loaded)
-    return PlainEngine(loaded, room) if shape is None else BatchingEngine(loaded, room, shape)
+    return LocalModels(
+        catalog,
+        loader,
+        manager,
+        default_model=default_model,
+        default_strategy=strategy,
+        access=access,
+        responses=ResponseCache(response_cache) if response_cache else None,
+        embeddings=open_embeddings(embedder),
+    )

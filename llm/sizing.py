@@ -21,6 +21,13 @@ NF4_BYTES_PER_LINEAR = (16 + 256) * 4 + 4
 _NOT_LINEAR = ("embed", "wte", "wpe", "lm_head", "norm")
 """Parts of names of matrices that stay at full precision: embeddings, output head, norms."""
 
+_STORED_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
+"""Bytes of a number as safetensors files store it; the rest (I8, U8, BOOL, F8) take one."""
+
+_SCALES = (".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".SCB")
+_SETTINGS = (".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4", ".weight_format")
+"""Names that bitsandbytes gives, in a checkpoint, to what it keeps beside a weight, and to what it only reads."""
+
 
 @dataclass(frozen=True)
 class TensorInfo:
@@ -39,31 +46,83 @@ class TensorInfo:
         """Whether bitsandbytes would quantise it: the weight of a linear layer inside the blocks."""
         return len(self.shape) == 2 and self.name.endswith(".weight") and not any(p in self.name for p in _NOT_LINEAR)
 
+    @property
+    def layer(self) -> tuple[str, str] | None:
+        """The stack of layers it is in and its number there: `("model.layers", "3")`; None outside of the layers."""
+        parts = self.name.split(".")
+        number = next((place for place, part in enumerate(parts) if part.isdigit()), None)
+        return None if number is None else (".".join(parts[:number]), parts[number])
 
-def bytes_of_tensors(tensors: Iterable[TensorInfo], strategy: Strategy, dtype: DType, *, tied: bool) -> int:
-    """Bytes of weights with these tensors; `tied` when embedding and output head share one (`tie_word_embeddings`)."""
-    total = 0.0
-    for tensor in tensors:
-        if tied and tensor.name == "lm_head.weight":
-            continue
-        if strategy == "optimized" and tensor.is_linear:
-            nested_scales = 4 * math.ceil(tensor.count / 64 / 256)
-            total += tensor.count * NF4_BYTES_PER_WEIGHT + nested_scales + NF4_BYTES_PER_LINEAR
+
+def bytes_of_tensors(
+    tensors: Iterable[TensorInfo], strategy: Strategy, dtype: DType, *, tied: bool, bits: Literal[4, 8] = 4
+) -> int:
+    """Bytes of weights with these tensors; `tied` when embedding and output head share one (`tie_word_embeddings`).
+
+    `bits`: of a linear weight under `optimized`. Weights that are quantised in their files stay as they are.
+    """
+    kept = [tensor for tensor in tensors if not (tied and tensor.name == "lm_head.weight")]
+    quantise = bits if strategy == "optimized" and not is_quantised(kept) else None
+    sizes = [(tensor, bytes_of_tensor(tensor, dtype, quantise=quantise)) for tensor in kept]
+    return _streamed_bytes(sizes) if strategy == "streaming" else sum(size for _, size in sizes)
+
+
+def is_quantised(tensors: Iterable[TensorInfo]) -> bool:
+    """Whether a checkpoint holds weights that bitsandbytes quantised."""
+    return any(tensor.name.endswith((".quant_state.bitsandbytes__nf4", ".SCB")) for tensor in tensors)
+
+
+def bytes_of_tensor(tensor: TensorInfo, dtype: DType, *, quantise: Literal[4, 8] | None = None) -> int:
+    """Bytes of one tensor once loaded; `quantise`: bits of a linear weight."""
+    if tensor.name.endswith(_SETTINGS):
+        return 0
+    if tensor.name.endswith(_SCALES) or not tensor.dtype.startswith(("F", "BF")):
+        return tensor.count * _STORED_BYTES.get(tensor.dtype, 1)
+    if quantise is None or not tensor.is_linear:
+        return tensor.count * DTYPE_BYTES[dtype]
+    if quantise == 8:
+        return tensor.count + 4 * tensor.shape[0]  # a scale for each row
+    nested_scales = 4 * math.ceil(tensor.count / 64 / 256)
+    return math.ceil(tensor.count * NF4_BYTES_PER_WEIGHT) + nested_scales + NF4_BYTES_PER_LINEAR
+
+
+def _streamed_bytes(sizes: Iterable[tuple[TensorInfo, int]]) -> int:
+    """What is outside of the largest stack of layers, and the largest layer of that stack."""
+    outside, stacks = 0, dict[str, dict[str, int]]()
+    for tensor, size in sizes:
+        if tensor.layer is None:
+            outside += size
         else:
-            total += tensor.count * DTYPE_BYTES[dtype]
-    return math.ceil(total)
+            stack, number = tensor.layer
+            layers = stacks.setdefault(stack, {})
+            layers[number] = layers.get(number, 0) + size
+    largest = max(stacks.values(), key=lambda layers: sum(layers.values()), default={})
+    others = sum(sum(layers.values()) for layers in stacks.values() if layers is not largest)
+    return outside + others + max(largest.values(), default=0)
 
 
-def bytes_of_parameters(parameters: int, strategy: Strategy, dtype: DType) -> int:
+def bytes_of_parameters(
+    parameters: int,
+    strategy: Strategy,
+    dtype: DType,
+    *,
+    bits: Literal[4, 8] = 4,
+    embedding_parameters: int | None = None,
+) -> int:
     """A guess from the number of weights alone, for a model whose files are not here yet.
 
-    For `optimized` the part that stays at full precision is taken as 130,000 rows of a width that grows with the square
-    root of the size (4,096 at 7 billion): 142 M weights of Qwen2.5-0.5B's 494 M, where its embedding has 136 M.
+    The part that `optimized` leaves at full precision and `streaming` keeps in memory is `embedding_parameters` where
+    the card says it. Else it is taken as 130,000 rows of a width that grows with the square root of the size (4,096 at
+    7 billion): 142 M weights of Qwen2.5-0.5B's 494 M, where its embedding has 136 M, but 570 M where Llama-3-8B has
+    1.05 G. Of the rest `streaming` holds one layer of 24, as few as models of that size have.
     """
-    if strategy != "optimized":
+    if strategy == "standard":
         return parameters * DTYPE_BYTES[dtype]
-    kept = min(parameters, round(130_000 * 4096 * math.sqrt(parameters / 7e9)))
-    return math.ceil((parameters - kept) * NF4_BYTES_PER_WEIGHT + kept * DTYPE_BYTES[dtype])
+    kept = min(parameters, embedding_parameters or round(130_000 * 4096 * math.sqrt(parameters / 7e9)))
+    if strategy == "streaming":
+        return math.ceil(kept + (parameters - kept) / 24) * DTYPE_BYTES[dtype]
+    weight = NF4_BYTES_PER_WEIGHT if bits == 4 else 1.0
+    return math.ceil((parameters - kept) * weight + kept * DTYPE_BYTES[dtype])
 
 
 def kv_bytes_per_token(config: Mapping[str, Any], dtype: DType) -> int:

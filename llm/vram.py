@@ -19,13 +19,23 @@ allocator's slack; the rest of a computer also its other programs."""
 
 
 @dataclass(frozen=True)
+class Gpu:
+    """One GPU, in bytes; `index` as torch counts those that the process may see."""
+
+    index: int
+    total: int
+    free: int
+
+
+@dataclass(frozen=True)
 class Memory:
-    """One reading, in bytes. `vram_*` are 0 where there is no GPU."""
+    """One reading, in bytes. `vram_*` are sums over `gpus`, 0 where there is none."""
 
     ram_total: int
     ram_free: int
     vram_total: int = 0
     vram_free: int = 0
+    gpus: tuple[Gpu, ...] = ()
 
     @property
     def free(self) -> int:
@@ -55,7 +65,7 @@ class FixedMeter:
 
 @dataclass(frozen=True)
 class DeviceMeter:
-    """Asks the operating system and, on a GPU, its driver."""
+    """Asks the operating system and, where there are GPUs, their driver."""
 
     device: Device
 
@@ -63,12 +73,22 @@ class DeviceMeter:
         ram = psutil.virtual_memory()
         if self.device != "cuda":
             return Memory(ram_total=ram.total, ram_free=ram.available)
-        import torch  # noqa: PLC0415 - takes seconds to import, and is not needed where there is no GPU
+        gpus = read_gpus()
+        total, free = sum(gpu.total for gpu in gpus), sum(gpu.free for gpu in gpus)
+        return Memory(ram_total=ram.total, ram_free=ram.available, vram_total=total, vram_free=free, gpus=gpus)
 
-        free, total = torch.cuda.mem_get_info()
+
+def read_gpus() -> tuple[Gpu, ...]:
+    """Every GPU that the process may see, with what is free there now; none without CUDA."""
+    import torch  # noqa: PLC0415 - takes seconds to import, and is not needed where there is no GPU
+
+    found = []
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
         # The allocator keeps freed blocks for the next load; to the driver they still look taken.
-        kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-        return Memory(ram_total=ram.total, ram_free=ram.available, vram_total=total, vram_free=free + kept)
+        kept = torch.cuda.memory_reserved(index) - torch.cuda.memory_allocated(index)
+        found.append(Gpu(index, total, free + kept))
+    return tuple(found)
 
 
 def find_device() -> Device:

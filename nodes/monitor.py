@@ -56,21 +56,23 @@ def choose_strategy(
 ) -> tuple[Strategy, tuple[str, ...]]:
     """The strategy to load with, and why when it is not the wanted one.
 
-    A model that fits as wanted keeps its strategy (the manager waits for leased memory). One that never fits in full
-    precision is loaded in 4 bits. Raises NoMemory, with the numbers, when no strategy can ever fit.
+    A model that fits as wanted keeps its strategy (the manager waits for leased memory). One that never fits so is
+    loaded in 4 bits, or, where these do not fit either, streamed from the disk. Raises NoMemory, with the numbers, when
+    no strategy can ever fit.
     """
     if any(resident.name == name and resident.strategy == wanted for resident in reading.resident):
         return wanted, ()
     needed = bytes_needed(wanted)
     if needed <= reading.budget_bytes:
         return wanted, ()
-    smallest = bytes_needed("optimized")
+    reason = f"{name} takes {human_bytes(needed)} as {wanted}, the budget is {human_bytes(reading.budget_bytes)}"
+    if bytes_needed("optimized") <= reading.budget_bytes:
+        return "optimized", (f"{reason}: 4-bit",)
+    smallest = bytes_needed("streaming")
     if smallest <= reading.budget_bytes:
-        return "optimized", (
-            f"{name} takes {human_bytes(needed)} as {wanted}, the budget is {human_bytes(reading.budget_bytes)}: 4-bit",
-        )
+        return "streaming", (f"{reason}: streamed from the disk, which is slow",)
     raise NoMemory(
-        f"{name} needs {human_bytes(smallest)} even in 4 bits, the budget is {human_bytes(reading.budget_bytes)}; "
+        f"{name} needs {human_bytes(smallest)} even streamed, the budget is {human_bytes(reading.budget_bytes)}; "
         "choose a smaller model (`lab models`) or raise LAB_MAX_VRAM_USAGE"
     )
 

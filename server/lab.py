@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from graphs.services import Services, lab_tools
 from llm.models import LocalModels, open_models
+from llm.providers.base import Access
 from server.db.pool import Database, open_database
 from server.db.runs import Runs
 from server.db.worker import open_worker
@@ -47,10 +48,16 @@ def open_models_of(settings: Settings) -> LocalModels:
     """The models that the settings describe; nothing is loaded yet. Raises BadRequest."""
     return open_models(
         models_file=settings.models_file,
+        models_store=settings.data_dir / "models.yaml",
+        hub_url=settings.hub_url,
         default_model=settings.default_model,
         default_strategy=settings.default_strategy,
         budget_bytes=settings.max_vram_usage,
         keep_alive=settings.keep_alive,
         online=not settings.offline,
         hf_token=settings.hf_token.get_secret_value() if settings.hf_token else None,
+        quantised_dir=settings.data_dir / "quantised",
+        access=Access(settings.keys, online=not settings.offline, timeout_sec=settings.request_timeout),
+        response_cache=settings.response_cache,
+        embedder=settings.embedder,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, SecretStr, 
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from state.errors import BadRequest
-from state.models import Strategy
+from state.models import KEY_NAME, Strategy
 
 GB = 1_000_000_000
 
@@ -20,19 +21,39 @@ def _bytes_or_gigabytes(value: object) -> object:
     """A bare number is gigabytes, as the seed's `MAX_VRAM_USAGE=6.0`; "20GiB" or "900MB" say their own unit."""
     try:
         return int(float(str(value)) * GB)
-    except ValueError:
+    except (ValueError, OverflowError):
         return value
+
+
+Size = Annotated[ByteSize, BeforeValidator(_bytes_or_gigabytes)]
+"""Bytes, said as above."""
 
 
 def _comma_separated(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _named_secrets(value: object) -> object:
+    """`vllm=secret, groq=other`: names of keys and the keys. What is wrong is told without repeating a key."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+    named = {name.strip(): secret.strip() for name, _, secret in pairs}
+    if len(named) < len(pairs) or not all(secret and re.fullmatch(KEY_NAME, name) for name, secret in named.items()):
+        raise ValueError("expected name=key, with commas between several; a name has letters, digits, - and _")
+    return named
+
+
 class Settings(BaseSettings):
     """Read once, at start. Each field is `LAB_<NAME>` in the environment or in `.env`; see `.env.example`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LAB_", env_file=".env", env_ignore_empty=True, frozen=True, populate_by_name=True
+        env_prefix="LAB_",
+        env_file=".env",
+        env_ignore_empty=True,
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,  # an error, and its traceback, must not show a key
     )
 
     data_dir: Path = Field(default_factory=lambda: user_data_path("agent-lab"))
@@ -50,16 +71,24 @@ class Settings(BaseSettings):
     default_strategy: Strategy | None = Field(
         None, validation_alias=AliasChoices("LAB_DEFAULT_STRATEGY", "DEFAULT_STRATEGY")
     )
-    max_vram_usage: Annotated[ByteSize, BeforeValidator(_bytes_or_gigabytes)] | None = Field(
-        None, validation_alias=AliasChoices("LAB_MAX_VRAM_USAGE", "MAX_VRAM_USAGE")
-    )
+    max_vram_usage: Size | None = Field(None, validation_alias=AliasChoices("LAB_MAX_VRAM_USAGE", "MAX_VRAM_USAGE"))
     keep_alive: float = Field(300.0, ge=-1.0)
     request_timeout: float = Field(
         300.0, gt=0.0, validation_alias=AliasChoices("LAB_REQUEST_TIMEOUT", "REQUEST_TIMEOUT")
     )
     models_file: Path | None = None
     offline: bool = False
+    hub_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     hf_token: SecretStr | None = Field(None, validation_alias="HF_TOKEN")
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("LAB_OPENAI_API_KEY", "OPENAI_API_KEY")
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("LAB_ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY")
+    )
+    provider_keys: Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(_named_secrets)] = {}
+    embedder: str = Field("hashing", min_length=1)
+    response_cache: int = Field(0, ge=0)
 
     @field_validator("host")
     @classmethod
@@ -68,6 +97,12 @@ class Settings(BaseSettings):
         if host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback):
             return host
         raise ValueError("only a loopback address (127.0.0.1, ::1, localhost) is served until authentication exists")
+
+    @property
+    def keys(self) -> dict[str, SecretStr]:
+        """Keys of model providers, by the names that cards use."""
+        own = {"openai": self.openai_api_key, "anthropic": self.anthropic_api_key}
+        return {**self.provider_keys, **{name: key for name, key in own.items() if key is not None}}
 
     @property
     def pg_dir(self) -> Path:

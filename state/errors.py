@@ -3,7 +3,7 @@
 LabError
 ├── BadRequest            the caller's fault; never retried                → 422, exit code 2
 │   ├── NotFound          no model, thread or checkpoint of that name     → 404
-│   ├── Conflict          the thread is not in a state for this           → 409
+│   ├── Conflict          what is named is not in a state for this        → 409
 │   └── ContextOverflow   prompt and answer do not fit the model's window → 413
 ├── Unavailable           right request, wrong moment; may be retried     → 503, exit code 2
 │   ├── NoMemory          does not fit beside the models in use
@@ -37,7 +37,7 @@ class NotFound(BadRequest):
 
 
 class Conflict(BadRequest):
-    """The named thread exists but is not in a state that allows this."""
+    """What is named exists, a thread or a model, but is not in a state that allows this."""
 
     status = 409
 

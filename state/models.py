@@ -16,33 +16,56 @@ Provider = Literal["local", "openai", "anthropic", "openai_compatible", "custom"
 ToolFormat = Literal["hermes", "mistral", "llama3", "json"]
 """How a family writes tool calls; `json` is a bare object or a fenced block of it."""
 
+SamplingName = Literal["temperature", "top_p", "top_k", "repetition_penalty", "max_tokens", "seed"]
+"""The fields of Sampling."""
+
+MODEL_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""What a model may be called in the catalogue."""
+
+REPOSITORY = r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a repository of the Hugging Face hub may be called."""
+
+KEY_NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+"""What an operator may call a provider's key."""
+
 Capability = Literal["chat", "code", "math", "reasoning", "tools", "multilingual"]
 
 
 class ModelCard(BaseModel):
     """One entry of the catalogue.
 
-    `repo` is a Hugging Face repository, `path` a local folder; exactly one of them is set.
+    A local model has `repo`, a Hugging Face repository, or `path`, a folder. The others are asked for at a provider by
+    their `model_id`, at `base_url` where that is not the provider's own; a custom one is made by its `factory`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="key used everywhere: `--model`, API, metrics"
-    )
-    repo: str | None = Field(None, pattern=r"^[\w.-]+/[\w.-]+$")
+    name: str = Field(pattern=MODEL_NAME, description="key used everywhere: `--model`, API, metrics")
+    repo: str | None = Field(None, pattern=REPOSITORY)
     revision: str | None = Field(None, description="commit the weights are pinned to; required with `repo`")
     path: str | None = Field(None, description="folder of a local model; relative to the catalogue file")
     provider: Provider = "local"
     description: str = ""
     context_length: int = Field(gt=0, description="tokens, prompt and answer together")
     max_output_tokens: int = Field(512, gt=0, description="answer length when a call does not say")
-    parameters: int = Field(gt=0, description="number of weights")
+    parameters: int = Field(0, ge=0, description="number of weights; 0 when unknown, as of a remote model")
+    embedding_parameters: int | None = Field(
+        None, gt=0, description="of `parameters`, those of embeddings and output head, which no strategy quantises"
+    )
     capabilities: tuple[Capability, ...] = ("chat",)
     languages: tuple[str, ...] = ("en",)
     stop: tuple[str, ...] = Field((), description="strings that always end an answer of this model")
     tool_format: ToolFormat = Field("hermes", description="how this model writes tool calls")
     bits: Literal[4, 8] = Field(4, description="bits a weight under strategy `optimized`")
+    keep_alive: float | None = Field(None, ge=-1, description="seconds idle in memory; -1 no end, 0 none; None: as set")
+    pinned: bool = Field(False, description="once loaded it stays, whoever needs the room")
+    model_id: str | None = Field(None, min_length=1, max_length=256, description="a remote model's name there")
+    base_url: str | None = Field(None, description="where a remote model is asked; None: the provider's own server")
+    key: str | None = Field(None, pattern=KEY_NAME, description="which of the operator's keys is sent")
+    factory: str | None = Field(None, pattern=r"^[\w.]+:\w+$", description="`package.module:callable`, if custom")
+    settings: tuple[SamplingName, ...] | None = Field(
+        None, description="settings of a call that a remote model takes; None: those of its provider"
+    )
 
 
 class Sampling(BaseModel):

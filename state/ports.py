@@ -32,16 +32,29 @@ class ChatModels(Protocol):
         """One card. Raises NotFound with the known names."""
         ...
 
+    def is_here(self, name: str) -> bool:
+        """Whether a call needs no download: its files are here, or it is remote and may be asked. Raises NotFound.
+
+        Looks at the disk, so it blocks.
+        """
+        ...
+
     def is_loaded(self, name: str, strategy: Strategy) -> bool:
-        """Whether a call for it would start without a load."""
+        """Whether a call for it would start without a load; always so for a remote model."""
         ...
 
     def bytes_needed(self, name: str, strategy: Strategy) -> int:
-        """Bytes of weights once loaded, computed without loading. Reads files, so it blocks. Raises NotFound."""
+        """Bytes without which it cannot be loaded, weights and some KV, computed without loading; 0 for a remote model.
+
+        Reads files, so it blocks. Raises NotFound.
+        """
         ...
 
     def chat(self, name: str, *, strategy: Strategy | None = None, sampling: Sampling | None = None) -> BaseChatModel:
-        """A chat model; it takes a lease for the length of each call. Raises NotFound at once, nothing is loaded."""
+        """A chat model; a local one takes a lease for the length of each call. Nothing is loaded or contacted now.
+
+        Raises at once NotFound, and for remote models BadRequest (no key, no package) and Unavailable (offline).
+        """
         ...
 
     def reading(self) -> Reading:

@@ -17,9 +17,21 @@ class Resident(BaseModel):
     name: str
     strategy: str
     size_bytes: int
+    """Weights and buffers."""
     leases: int
     last_used: float
     """Seconds on the monotonic clock of the process."""
+    kv_bytes: int = 0
+    """Keys and values that its engine may hold now, used or not."""
+    pinned: bool = False
+    """It makes room for nobody."""
+    idle_for_sec: float = 0.0
+    expires_in_sec: float | None = None
+    """When it leaves if nobody uses it; None while in use, or when it stays until its room is needed."""
+
+    @property
+    def total_bytes(self) -> int:
+        return self.size_bytes + self.kv_bytes
 
 
 class Reading(BaseModel):
@@ -33,15 +45,22 @@ class Reading(BaseModel):
     vram_total_bytes: int = 0
     vram_free_bytes: int = 0
     budget_bytes: int
-    """What models may take together: `LAB_MAX_VRAM_USAGE`, or measured from the device."""
+    """What models may take together, weights and KV: `LAB_MAX_VRAM_USAGE`, or measured from the device."""
     resident: tuple[Resident, ...] = ()
     waiting: int = 0
-    """Callers waiting for a model now."""
+    """Callers waiting for a model now, those of downloads among them."""
+    hits: int = 0
+    """Leases that were given at once, since the start."""
+    loads: int = 0
+    evictions: int = 0
+    """Models that left because their room was needed; not those whose time was over or that were unloaded by name."""
+    failures: int = 0
+    """Loads that failed."""
 
     @property
     def used_bytes(self) -> int:
-        return sum(model.size_bytes for model in self.resident)
+        return sum(model.total_bytes for model in self.resident)
 
     @property
     def leased_bytes(self) -> int:
-        return sum(model.size_bytes for model in self.resident if model.leases)
+        return sum(model.total_bytes for model in self.resident if model.leases)

@@ -50,7 +50,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a developer has exported or written into `.env` must not decide a test."""
     for name in [name for name in os.environ if name.startswith(("LAB_", "HF_")) and name != "HF_HUB_OFFLINE"]:
         monkeypatch.delenv(name)
-    for name in ("MAX_VRAM_USAGE", "DEFAULT_STRATEGY", "REQUEST_TIMEOUT", "LOG_LEVEL"):
+    seeds = ("MAX_VRAM_USAGE", "DEFAULT_STRATEGY", "REQUEST_TIMEOUT", "LOG_LEVEL")
+    for name in (*seeds, "OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setitem(Settings.model_config, "env_file", None)
 

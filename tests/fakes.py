@@ -78,6 +78,10 @@ class FakeModels:
             raise NotFound(f"there is no model '{name}'; choose one of: {CARD.name}")
         return CARD
 
+    def is_here(self, name: str) -> bool:
+        self.card(name)
+        return True
+
     def is_loaded(self, name: str, strategy: Strategy) -> bool:
         return bool(self.asked)
 

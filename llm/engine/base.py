@@ -110,7 +110,7 @@ class Room(Protocol):
 
     @property
     def granted_bytes(self) -> int:
-        """What it may hold now; above 0 from the start, and never less than at the start."""
+        """What it may hold now: never less than at the start, which is 0 for models whose tokens take none."""
         ...
 
     @property

@@ -8,6 +8,9 @@ HALF = "\ufffd"
 MOST_HALVES = 3
 """An unfinished UTF-8 character has at most three bytes; some decoders write one U+FFFD for each."""
 
+LONGEST_WINDOW = 16
+"""Tokens that are decoded together at most."""
+
 
 def held_back(text: str, stops: Sequence[str]) -> int:
     """How many characters at the end of `text` could be the start of one of `stops`."""
@@ -22,7 +25,7 @@ class TextDecoder:
     """Token ids in, text out.
 
     Tokens are decoded together with those before them, since many tokenizers write a word differently at the start of a
-    text than inside it; the window moves on when no half character is open, so that its length stays bounded.
+    text than inside it. The window moves on when no half character is open, and when too long a row of them is.
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
@@ -38,10 +41,14 @@ class TextDecoder:
         text = self._decode(self._window)
         halves = min(len(text) - len(text.rstrip(HALF)), MOST_HALVES)
         sure = text[: len(text) - halves]
-        if len(sure) <= len(self._shown) and halves:
-            return ""
         piece = sure[len(self._shown) :]
-        self._shown = sure
+        if piece:
+            self._shown = sure
+        if halves and len(self._window) > LONGEST_WINDOW:
+            # Bytes that are no text: every token would decode all of them again.
+            self._window, self._settled = self._window[-LONGEST_WINDOW // 2 :], 0
+            text = self._decode(self._window)
+            self._shown = text[: len(text) - halves]
         if not halves:
             self._window = self._window[self._settled :]
             self._settled = len(self._window)

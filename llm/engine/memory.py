@@ -82,7 +82,8 @@ class KVMemory:
 
     def rest(self) -> None:
         """No request runs: give back what exceeds the room's least, the rows first, then the oldest prefixes."""
-        self._arenas.trim()
+        if self.bytes > self._least_bytes:
+            self._arenas.trim()
         while self.bytes > self._least_bytes and self._prefixes.drop_oldest():
             pass
         if self._room.granted_bytes > self._least_bytes:
@@ -102,13 +103,12 @@ class KVMemory:
         return None
 
     def _fits(self, tokens: int) -> bool:
-        """Whether another row fits, making room for it if need be: by asking for more, then by forgetting prefixes."""
+        """Whether another row fits, making room for it if need be: by asking for more, by giving up what nobody uses."""
         if self._within(tokens) or self._room.resize(self.bytes + self._arenas.bytes_to_add(tokens), evict=False):
             return True
-        while self._prefixes.drop_oldest():
-            if self._within(tokens):
-                return True
         self._arenas.trim()
+        while not self._within(tokens) and self._prefixes.drop_oldest():
+            pass
         return self._within(tokens) or self._room.resize(self.bytes + self._arenas.bytes_to_add(tokens))
 
     def _within(self, tokens: int) -> bool:

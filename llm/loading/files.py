@@ -1,58 +1,69 @@
-"""Where a model's files are: a local folder, or a snapshot of a Hugging Face repository at its pinned commit."""
+"""Where a model's files are: a local folder, or a snapshot in the Hugging Face cache. Touches no network.
+
+The layout of the cache is the hub's own, so that models that other programs have fetched are found, and those fetched
+here serve them: `models--owner--name/snapshots/<commit>/<file>` points to `models--owner--name/blobs/<hash>`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from llm.catalog import Entry
-from state.errors import NotFound, Unavailable
-
-WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
-"""What is fetched. No pickled weights, no Python files."""
-
-UNWANTED = ["original/*", "consolidated*", "onnx/*", "runs/*"]
-"""Second copies of the weights in other layouts."""
+from llm.check import weight_files
+from state.errors import BadRequest, NotFound
+from state.models import ModelCard
 
 
-def find_folder(entry: Entry, *, online: bool, cache_dir: Path | None = None, token: str | None = None) -> Path:
-    """The folder with the model's files; fetched first when it is not here and `online` allows it.
-
-    Raises NotFound when the files are not on this machine and may not be fetched, Unavailable when fetching failed.
-    """
-    if entry.folder is not None:
-        return entry.folder
+def find_folder(entry: Entry, *, cache_dir: Path | None = None) -> Path:
+    """The folder with the model's files. Raises NotFound when they are not on this machine."""
+    folder = local_folder(entry, cache_dir=cache_dir)
+    if folder is not None:
+        return folder
     card = entry.card
-    # Takes a quarter of a second to import, and a bundled or local model does not need it.
-    from httpx import HTTPError  # noqa: PLC0415
-    from huggingface_hub import snapshot_download  # noqa: PLC0415
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
-
-    try:
-        return Path(
-            snapshot_download(
-                str(card.repo),
-                revision=card.revision,
-                cache_dir=cache_dir,
-                token=token,
-                local_files_only=not online,
-                allow_patterns=WANTED,
-                ignore_patterns=UNWANTED,
-            )
-        )
-    except LocalEntryNotFoundError as error:
-        if online:
-            raise Unavailable(f"{card.name}: {card.repo} cannot be fetched now: {error}") from error
-        raise NotFound(f"{card.name} is not on this machine ({card.repo}) and fetching is off (LAB_OFFLINE)") from error
-    except (HfHubHTTPError, HTTPError, OSError) as error:
-        raise Unavailable(
-            f"{card.name}: fetching {card.repo} failed ({error}); check the network, or choose a model that is here"
-        ) from error
+    if card.provider != "local":
+        raise BadRequest(f"{card.name} is remote ({card.provider}): nothing of it can be loaded here")
+    if card.repo is None:
+        raise NotFound(f"{card.name} is not on this machine: no folder {entry.folder}")
+    raise NotFound(f"{card.name} is not on this machine ({card.repo}); `lab models pull {card.name}` fetches it")
 
 
 def local_folder(entry: Entry, *, cache_dir: Path | None = None) -> Path | None:
-    """The folder if its files are on this machine; touches no network."""
+    """The folder if its files are on this machine."""
+    if entry.folder is not None:
+        return entry.folder if entry.folder.is_dir() else None
+    folder = snapshot_folder(entry.card, cache_dir)
+    return folder if is_whole(folder) else None
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether settings and all weights are there. Other programs leave snapshots of a tokenizer alone."""
     try:
-        folder = find_folder(entry, online=False, cache_dir=cache_dir)
-    except (NotFound, Unavailable):
-        return None
-    return folder if folder.is_dir() else None
+        return (folder / "config.json").is_file() and all(file.is_file() for file in weight_files(folder))
+    except BadRequest:
+        return False
+
+
+def snapshot_folder(card: ModelCard, cache_dir: Path | None) -> Path:
+    """Where the files of a model of the hub are once fetched."""
+    return repository_folder(card, cache_dir) / "snapshots" / str(card.revision)
+
+
+def repository_folder(card: ModelCard, cache_dir: Path | None) -> Path:
+    """The hub's cache of one repository; `cache_dir` None: the machine's shared one (HF_HOME)."""
+    return hub_cache(cache_dir) / f"models--{str(card.repo).replace('/', '--')}"
+
+
+def lock_file(card: ModelCard, cache_dir: Path | None) -> Path:
+    """What a process holds while it fetches a model."""
+    home = repository_folder(card, cache_dir)
+    return home.parent / ".locks" / home.name / f"{card.revision}.lock"
+
+
+def hub_cache(cache_dir: Path | None) -> Path:
+    """The folder of all repositories."""
+    if cache_dir is not None:
+        return cache_dir
+    # Reads the environment when it is imported, as every program does that shares this cache.
+    from huggingface_hub.constants import HF_HUB_CACHE  # noqa: PLC0415
+
+    return Path(HF_HUB_CACHE)

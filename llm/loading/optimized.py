@@ -1,48 +1,88 @@
-"""Strategy `optimized`: linear layers in 4 bits (nf4, scales quantised again). Imports torch and bitsandbytes.
+"""Strategy `optimized`: linear layers in 4 bits (nf4, scales quantised again) or 8, as the card says. Imports torch.
 
-Works on a GPU and on a CPU; on a CPU it saves memory and costs speed (.18 to .45 of fp32, DESIGN.md section 1).
+Works on a GPU and on a CPU; on a CPU 4 bits save memory and cost speed (.18 to .45 of fp32, DESIGN.md section 1).
 """
 
 from __future__ import annotations
 
 import logging
-import sys
-from pathlib import Path
+from typing import Any
 
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
-from llm.loading.pretrained import read_weights
-from llm.sizing import DType
-from state.resources import Device
+from llm.loading.base import Order
+from llm.loading.bits import import_bitsandbytes, quantised_by
+from llm.loading.faults import DAMAGED, first_line, is_no_memory
+from llm.loading.pretrained import read_weights, walk_bytes
+from llm.loading.quantised import Entry, entry_of, find, keep, locked
+from llm.loading.spread import where
+from state.errors import BadRequest
+
+log = logging.getLogger(__name__)
 
 
-def load_weights(folder: Path, device: Device, dtype: DType) -> PreTrainedModel:
+def load_weights(order: Order) -> PreTrainedModel:
     """See `LoadWeights`. Raises ImportError without bitsandbytes and accelerate (extra `gpu`)."""
-    _import_bitsandbytes()
-    quantised = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+    import_bitsandbytes()
+    model = _load(order)
+    _avoid_packing(model)
+    return model
+
+
+def _load(order: Order) -> PreTrainedModel:
+    if quantised_by(order.folder):
+        return read_weights(order.folder, order.device, order.dtype, **where(order, "optimized"))
+    if order.quantised_dir is None:
+        return _quantise(order)
+    entry = entry_of(order, order.quantised_dir)
+    with locked(entry) as ours:
+        if not ours:
+            return _quantise(order)
+        model = _reload(order, entry)
+        if model is None:
+            model = _quantise(order)
+            keep(model, entry, walk_bytes(model))
+        return model
+
+
+def _quantise(order: Order) -> PreTrainedModel:
+    settings = where(order, "optimized")
+    return read_weights(order.folder, order.device, order.dtype, quantization_config=_settings(order), **settings)
+
+
+def _settings(order: Order) -> BitsAndBytesConfig:
+    if order.card.bits == 8:
+        return BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
+        bnb_4bit_compute_dtype=order.dtype,
     )
-    return read_weights(folder, device, dtype, quantization_config=quantised)
 
 
-def _import_bitsandbytes() -> None:
-    """Import it without its download.
-
-    On a CPU with AVX512-BF16 it looks, at import, for the package `kernels`, and with that fetches native code from the
-    Hugging Face hub and runs it (seen in 0.50). Nothing is fetched here that is not in the catalogue, so the package is
-    hidden from it; its own code is used then, after a warning that is of no use to anybody.
-    """
-    log = logging.getLogger("bitsandbytes.backends.cpu.ops")
-    level, kernels = log.level, sys.modules.get("kernels")
-    log.setLevel(logging.ERROR)
-    sys.modules["kernels"] = None  # type: ignore[assignment]
+def _reload(order: Order, entry: Entry) -> PreTrainedModel | None:
+    """What an earlier load kept, if it is there and whole."""
+    folder = find(entry)
+    if folder is None:
+        return None
     try:
-        import bitsandbytes  # noqa: F401, PLC0415 - see above
-    finally:
-        log.setLevel(level)
-        del sys.modules["kernels"]
-        if kernels is not None:
-            sys.modules["kernels"] = kernels
+        return read_weights(folder, order.device, order.dtype, **where(order, "optimized"))
+    except (BadRequest, *DAMAGED) as error:
+        if is_no_memory(error):
+            raise
+        log.warning("quantised weights are damaged, quantising again: %s", first_line(error))
+        return None
+
+
+def _avoid_packing(model: PreTrainedModel) -> None:
+    """Keep layers of odd sizes from bitsandbytes' kernel for CPUs with AVX512-BF16.
+
+    At its first forward it packs 4-bit weights for these, 32 rows and 64 columns at a time, and raises AssertionError
+    where that does not go up (seen in 0.50). Its general code computes such layers.
+    """
+    module: Any
+    for module in model.modules():
+        packs = getattr(module, "support_avx512bf16_for_cpu", False)
+        if packs and (module.out_features % 32 or module.in_features % 64):
+            module.support_avx512bf16_for_cpu = False

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from transformers import PreTrainedModel
 
+from llm.loading.base import Order
 from llm.loading.pretrained import read_weights
-from llm.sizing import DType
-from state.resources import Device
+from llm.loading.spread import where
 
 
-def load_weights(folder: Path, device: Device, dtype: DType) -> PreTrainedModel:
+def load_weights(order: Order) -> PreTrainedModel:
     """See `LoadWeights`."""
-    return read_weights(folder, device, dtype)
+    return read_weights(order.folder, order.device, order.dtype, **where(order, "standard"))

@@ -1,6 +1,6 @@
 """What the layers cost over the bare model: transformers' `generate`, the chat model, a graph run recorded in Postgres.
 
-    python tests/benchmarks/bench_overhead.py [--rounds 15]
+    python -m tests.benchmarks.bench_overhead [--rounds 15]
 
 All four answer the same request to the demo model with the same greedy tokens, in turn, round after round, on one
 process; medians of wall time, as ratios to `generate`. The orchestrator validates and may call tools besides, so its

@@ -2,16 +2,22 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
 from langchain_core.tools import tool
 
+from llm.codec import Codec
+from llm.door import ModelDoor
+from llm.engine.base import Engine, Handle, Request
+from llm.leases import Lease
 from llm.models import LocalModels
 from state.errors import BadRequest, ContextOverflow, NotFound
-from state.models import CallMetrics, Sampling
+from state.models import CallMetrics, Sampling, Strategy
 from state.ports import ChatModels
 from tests.unit.llm.tiny import END, make_catalog, make_codec, make_models
 
@@ -128,11 +134,66 @@ def test_only_text_is_read(models: LocalModels, content: list[str | dict[str, ob
         models.chat("tiny").invoke([HumanMessage(content)])
 
 
-def test_other_tool_choices_are_refused_for_now(models: LocalModels) -> None:
-    chat = models.chat("tiny")
-    assert chat.bind_tools([calculator], tool_choice="none").invoke("x", max_tokens=2).text is not None
-    with pytest.raises(BadRequest, match="tool_choice 'any'"):
-        chat.bind_tools([calculator], tool_choice="any").invoke("x")
+async def test_the_prompt_is_kept_when_asked_for(models: LocalModels) -> None:
+    chat, said = models.chat("tiny"), [SystemMessage("be brief"), HumanMessage(f"hi{END}")]
+    prompt = f"<|im_start|>system\nbe brief{END}\n<|im_start|>user\nhi{END}{END}\n<|im_start|>assistant\n"
+    for reply in (
+        chat.invoke(said, max_tokens=1, include_prompt=True),
+        chat.bind(include_prompt=True).invoke(said, max_tokens=1),
+        await chat.model_copy(update={"include_prompt": True}).ainvoke(said, max_tokens=1),
+    ):
+        assert reply.response_metadata["prompt"] == prompt
+        assert reply.response_metadata["prompt_tokens"] == chat.get_num_tokens_from_messages(said)
+    assert "prompt" not in chat.invoke(said, max_tokens=1).response_metadata
+
+
+async def test_callers_take_turns_by_thread_unless_they_are_named(models: LocalModels) -> None:
+    door = Listening(models.manager)
+    chat = models.chat("tiny", sampling=Sampling(max_tokens=1)).model_copy(update={"manager": door})
+    thread = {"configurable": {"thread_id": "t1"}, "metadata": {"thread_id": "t1"}}
+    chat.invoke("x")
+    chat.invoke("x", config=thread)  # type: ignore[arg-type]
+    await chat.ainvoke("x", config=thread)  # type: ignore[arg-type]
+    chat.model_copy(update={"caller": "me"}).invoke("x", config=thread)  # type: ignore[arg-type]
+    chat.invoke("x", config=thread, caller="you")  # type: ignore[arg-type]
+    assert [request.caller for request in door.requests] == ["", "t1", "t1", "me", "you"]
+
+
+class Listening:
+    """A door that remembers what was asked of the engines behind it."""
+
+    def __init__(self, door: ModelDoor) -> None:
+        self._door = door
+        self.requests: list[Request] = []
+
+    @asynccontextmanager
+    async def lease(self, name: str, strategy: Strategy | None = None) -> AsyncIterator[Lease]:
+        async with self._door.lease(name, strategy) as lease:
+            yield replace(lease, engine=ListeningEngine(lease.engine, self.requests))
+
+    @contextmanager
+    def lease_sync(self, name: str, strategy: Strategy | None = None) -> Iterator[Lease]:
+        with self._door.lease_sync(name, strategy) as lease:
+            yield replace(lease, engine=ListeningEngine(lease.engine, self.requests))
+
+    def codec(self, name: str) -> Codec:
+        return self._door.codec(name)
+
+    def vram_used_bytes(self) -> int:
+        return self._door.vram_used_bytes()
+
+
+@dataclass
+class ListeningEngine:
+    engine: Engine
+    requests: list[Request]
+
+    def submit(self, request: Request) -> Handle:
+        self.requests.append(request)
+        return self.engine.submit(request)
+
+    def close(self) -> None:
+        self.engine.close()
 
 
 def test_tracing_sees_model_and_provider(models: LocalModels) -> None:

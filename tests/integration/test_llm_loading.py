@@ -97,9 +97,9 @@ def test_an_unloaded_model_is_gone_from_memory(tmp_path: Path) -> None:
 def test_four_bits_fetch_no_code() -> None:
     """bitsandbytes would take native code from the hub through the package `kernels`, if that is installed."""
     code = (
-        "import sys, types; from llm.loading.optimized import _import_bitsandbytes;"
+        "import sys, types; from llm.loading.bits import import_bitsandbytes;"
         "assert 'bitsandbytes' not in sys.modules; asked = []; fake = types.ModuleType('kernels');"
-        "fake.get_kernel = lambda *a, **k: asked.append(a); sys.modules['kernels'] = fake; _import_bitsandbytes();"
+        "fake.get_kernel = lambda *a, **k: asked.append(a); sys.modules['kernels'] = fake; import_bitsandbytes();"
         "import bitsandbytes; print(asked, sys.modules['kernels'] is fake)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)

@@ -10,9 +10,11 @@ from llm.answer import Answer, measure
 from llm.engine.base import Done, Event, Failed, Timings, Token
 from llm.tools import FORMATS
 from state.errors import Broken, Unavailable
-from state.models import CallMetrics
+from state.models import CallMetrics, ToolFormat
 
-DONE = Done("stop", 7, 4, Timings(queue_wait=0.5, first_token=1.0, inference=2.0))
+DONE = Done("stop", 7, 4, Timings(queue_wait=0.5, first_token=1.0, inference=2.0), prompt_tokens_reused=3)
+CANCELLED = Done("cancelled", 7, 6)
+NAMES = frozenset({"f", "g"})
 
 
 def metrics(done: Done) -> CallMetrics:
@@ -29,17 +31,25 @@ def metrics(done: Done) -> CallMetrics:
     )
 
 
-def answer(*events: Event, tools: bool = True) -> AIMessageChunk:
-    made = Answer(FORMATS["hermes"] if tools else None, metrics)
+def make(form: ToolFormat | None = "hermes", *, parallel: bool = True) -> Answer:
+    return Answer(FORMATS[form].parser(NAMES) if form else None, metrics, parallel=parallel, extra={"prompt": "p"})
+
+
+def message_of(made: Answer, *events: Event) -> AIMessageChunk:
     message = reduce(add, [chunk for event in events for chunk in made.feed(event)]).message
     assert isinstance(message, AIMessageChunk)
     return message
 
 
 def test_text_and_costs() -> None:
-    message = answer(Token("he", 1), Token("", 2), Token("llo", 3), DONE)
+    message = message_of(make(), Token("he", 1), Token("", 2), Token("llo", 3), DONE)
     assert message.content == "hello"
-    assert message.usage_metadata == {"input_tokens": 7, "output_tokens": 4, "total_tokens": 11}
+    assert message.usage_metadata == {
+        "input_tokens": 7,
+        "output_tokens": 4,
+        "total_tokens": 11,
+        "input_token_details": {"cache_read": 3},
+    }
     assert message.response_metadata == {
         "finish_reason": "stop",
         "model_provider": "local",
@@ -52,26 +62,57 @@ def test_text_and_costs() -> None:
         "queue_wait_sec": 0.75,
         "time_to_first_token_sec": 5.0,
         "prompt_tokens": 7,
-        "prompt_tokens_reused": 0,
+        "prompt_tokens_reused": 3,
         "tokens_generated": 4,
         "tokens_per_sec": 2.0,
         "gpu_memory_used_gb": 2.0,
+        "prompt": "p",
     }
 
 
+TWO = 'So: <tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>\n<tool_call>{"name": "g"}</tool_call>\n'
+
+
 def test_calls_are_calls_and_no_text() -> None:
-    text = 'So: <tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call><tool_call>{"name": "g"}</tool_call>'
-    message = answer(*(Token(letter, 1) for letter in text), DONE)
+    message = message_of(make(), *(Token(letter, 1) for letter in TWO), DONE)
     assert message.content == "So: "
     assert [(call["name"], call["args"]) for call in message.tool_calls] == [("f", {"a": 1}), ("g", {})]
     assert len({call["id"] for call in message.tool_calls}) == 2
     assert message.response_metadata["finish_reason"] == "tool_calls"
-    assert answer(Token(text, 1), DONE, tools=False).content == text
+    assert message_of(make(None), Token(TWO, 1), DONE).content == TWO
 
 
-@pytest.mark.parametrize("text", ['<tool_call>{"name": "f", "arguments": {"a": 1', '<tool_call>{"x": 1}</tool_call>'])
-def test_a_bad_call_is_listed_as_invalid_and_never_completed(text: str) -> None:
-    message = answer(Token(text, 1), DONE)
+@pytest.mark.parametrize("texts", [[*TWO], [TWO]])
+def test_without_parallel_calls_the_first_ends_the_answer(texts: list[str]) -> None:
+    made = make(parallel=False)
+    chunks = []
+    for text in texts:
+        assert not made.complete
+        chunks += made.feed(Token(text, 1))
+        if made.complete:
+            break
+    # Tokens that were under way are dropped, and the end that our own cancelling brings is a good one.
+    chunks += [*made.feed(Token("and more", 1)), *made.feed(CANCELLED)]
+    message = reduce(add, chunks).message
+    assert isinstance(message, AIMessageChunk)
+    assert [call["name"] for call in message.tool_calls] == ["f"]
+    assert message.content == "So: "
+    assert message.response_metadata["finish_reason"] == "tool_calls"
+    assert message.usage_metadata is not None and message.usage_metadata["output_tokens"] == 6
+
+
+BAD: list[tuple[ToolFormat, str]] = [
+    ("hermes", '<tool_call>{"name": "f", "arguments": {"a": 1'),
+    ("hermes", '<tool_call>{"x": 1}</tool_call>'),
+    ("mistral", '[TOOL_CALLS]f[ARGS]{"a": 1'),
+    ("llama3", '{"name": "f", "parameters": {"a": 1'),
+    ("json", '{"name": "f", "arguments": {"a": 1'),
+]
+
+
+@pytest.mark.parametrize(("form", "text"), BAD)
+def test_a_bad_call_is_listed_as_invalid_and_never_completed(form: ToolFormat, text: str) -> None:
+    message = message_of(make(form), Token(text, 1), DONE)
     assert message.content == ""
     assert message.tool_calls == []
     assert len(message.invalid_tool_calls) == 1
@@ -81,6 +122,8 @@ def test_a_bad_call_is_listed_as_invalid_and_never_completed(text: str) -> None:
 
 def test_a_failure_is_never_told_as_an_answer() -> None:
     with pytest.raises(Broken):
-        answer(Failed(Broken("x")))
+        make().feed(Failed(Broken("x")))
     with pytest.raises(Unavailable, match="unloaded while it answered"):
-        answer(Done("cancelled", 1, 0))
+        make().feed(CANCELLED)
+    with pytest.raises(Unavailable, match="unloaded while it answered"):
+        make(parallel=False).feed(CANCELLED)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm.check import check_folder
+from llm.check import check_folder, check_window, context_window
 from llm.sizing import TensorInfo
 from state.errors import BadRequest
 
@@ -110,3 +110,50 @@ def test_a_folder_without_a_config_or_with_a_broken_one_is_refused(tmp_path: Pat
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(BadRequest, match=r"config\.json: not readable as JSON"):
         check_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "tokens"),
+    [
+        ({}, None),
+        ({"max_position_embeddings": 4096}, 4096),
+        ({"n_positions": 1024}, 1024),
+        ({"max_seq_len": 2048}, 2048),
+        ({"text_config": {"max_position_embeddings": 8192}}, 8192),
+        ({"max_position_embeddings": 4096, "rope_scaling": None}, 4096),
+        ({"max_position_embeddings": 4096, "rope_scaling": {"type": "linear", "factor": 4.0}}, 16384),
+        (
+            {
+                "max_position_embeddings": 131072,
+                "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768},
+            },
+            131072,
+        ),
+        (
+            {
+                "max_position_embeddings": 32768,
+                "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768},
+            },
+            131072,
+        ),
+        ({"max_position_embeddings": 131072, "rope_scaling": {"rope_type": "llama3", "factor": 32.0}}, 131072),
+        (
+            {
+                "max_position_embeddings": 32768,
+                "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 8.0}, "sliding_attention": {}},
+            },
+            262144,
+        ),
+    ],
+)
+def test_a_context_is_as_long_as_its_config_says_stretched_or_not(config: dict[str, Any], tokens: int | None) -> None:
+    assert context_window(config) == tokens
+
+
+def test_a_card_may_promise_less_than_the_model_has_and_not_more() -> None:
+    check_window("mine", 4096, {"max_position_embeddings": 4096})
+    check_window("mine", 10**9, {})
+    with pytest.raises(
+        BadRequest, match=r"mine: its card promises a context of 4,097 tokens, its config\.json has 4,096"
+    ):
+        check_window("mine", 4097, {"max_position_embeddings": 4096})

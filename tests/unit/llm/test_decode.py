@@ -33,6 +33,22 @@ def test_bytes_that_are_no_text_come_as_replacement_marks_and_do_not_stop_the_re
     assert "".join(decoder.push(byte) for byte in b"a\xff\xff\xff\xff\xffb") == "a\ufffd\ufffd\ufffd\ufffd\ufffdb"
 
 
+@pytest.mark.parametrize("decode", [decode_bytes, decode_fallback])
+def test_a_long_row_of_such_bytes_is_not_decoded_over_and_over(decode: Callable[[Sequence[int]], str]) -> None:
+    longest = 0
+
+    def watched(ids: Sequence[int]) -> str:
+        nonlocal longest
+        longest = max(longest, len(ids))
+        return decode(ids)
+
+    decoder = TextDecoder(watched)
+    text = "".join(decoder.push(byte) for byte in b"a" + b"\xff" * 200 + b"b")
+    assert longest <= 20
+    assert text.replace("\ufffd", "") == ("ab" if decode is decode_bytes else "a")
+    assert abs(text.count("\ufffd") - 200) <= 3
+
+
 def test_a_word_is_decoded_with_the_one_before_it() -> None:
     words = ["▁hello", "▁big", "▁world"]  # SentencePiece drops the space at the start of a text only
     decoder = TextDecoder(lambda ids: "".join(words[number] for number in ids).replace("▁", " ").removeprefix(" "))

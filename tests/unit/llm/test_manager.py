@@ -3,18 +3,14 @@
 import asyncio
 import random
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
 
 from llm.leases import Lease
 from llm.manager import ModelManager
-from llm.vram import FixedMeter, Memory
-from state.errors import BadRequest, Broken, NoMemory, NotFound, Unavailable
-from state.models import ModelCard
-from state.resources import Device
-from tests.unit.llm.fakes import FakeEngine, FakeLoader, catalog, manager
+from state.errors import NoMemory, NotFound, Unavailable
+from tests.unit.llm.fakes import FakeEngine, FakeLoader, manager
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -76,8 +72,7 @@ async def test_a_caller_who_leaves_while_room_is_made_starts_no_load() -> None:
             assert go_on.wait(10)
 
     loader = FakeLoader(a=60, b=60)
-    meter = FixedMeter(Memory(ram_total=1000, ram_free=1000))
-    models = ModelManager(catalog("a", "b"), loader, SlowToClose, meter, budget_bytes=100, keep_alive=-1)
+    models = manager(loader, budget=100, engine=SlowToClose)
     await use(models, "a")
     caller = asyncio.create_task(use(models, "b"))
     await until(closing.is_set)
@@ -179,60 +174,6 @@ async def test_the_queue_for_loads_is_bounded() -> None:
     models.close()
 
 
-@pytest.mark.parametrize(("raised", "expected"), [(BadRequest("no"), BadRequest), (ZeroDivisionError("x"), Broken)])
-async def test_a_failed_load_reaches_its_callers_and_nobody_else(raised: Exception, expected: type[Exception]) -> None:
-    loader = FakeLoader(a=10, b=10)
-
-    def fail(card: ModelCard) -> None:
-        if card.name == "a":
-            raise raised
-
-    loader.before_load = fail
-    models = manager(loader, budget=100)
-    with pytest.raises(expected):
-        await use(models, "a")
-    await use(models, "b")
-    models.check_integrity()
-    assert names(models) == ["b"]
-    models.close()
-
-
-async def test_out_of_memory_evicts_what_is_idle_and_tries_once_more() -> None:
-    loader = FakeLoader(a=10, b=10)
-    models = manager(loader, budget=100)
-    tries: list[str] = []
-
-    def fail_once(card: ModelCard) -> None:
-        tries.append(card.name)
-        if tries.count("b") == 1 and card.name == "b":
-            raise NoMemory("device full")
-
-    loader.before_load = fail_once
-    await use(models, "a")
-    await use(models, "b")
-    assert (tries, names(models)) == (["a", "b", "b"], ["b"])
-    loader.before_load = lambda card: tries.append(card.name) or (_ for _ in ()).throw(NoMemory("device full"))  # type: ignore[func-returns-value]
-    with pytest.raises(NoMemory, match="device full"):
-        await use(models, "a")
-    assert tries[3:] == ["a", "a"]
-    models.check_integrity()
-    models.close()
-
-
-async def test_a_model_larger_than_expected_makes_others_leave_or_is_refused() -> None:
-    loader = FakeLoader(a=50, b=40)
-    loader.real_sizes["b"] = 70
-    models = manager(loader, budget=100)
-    await use(models, "a")
-    await use(models, "b")
-    assert names(models) == ["b"]
-    loader.real_sizes["a"] = 101
-    with pytest.raises(NoMemory, match="needs"):
-        await use(models, "a")
-    models.check_integrity()
-    models.close()
-
-
 async def test_an_idle_model_leaves_when_its_time_is_over() -> None:
     models = manager(FakeLoader(a=10), budget=100, keep_alive=0.05)
     async with models.lease("a"):
@@ -283,91 +224,3 @@ async def test_several_event_loops_and_threads_share_the_models() -> None:
     models.check_integrity()
     assert all(resident.leases == 0 for resident in models.get_memory_stats().resident)
     models.close()
-
-
-async def test_no_byte_is_lost_in_a_random_mix() -> None:
-    """8 tasks, 4 models, room for 2; leases, cancellations and failed loads, a few hundred of them."""
-    loader = FakeLoader(a=50, b=50, c=50, d=50)
-    order = random.Random(7)
-
-    def fail_sometimes(_: ModelCard) -> None:
-        time.sleep(order.random() / 500)
-        if order.random() < 0.2:
-            raise (NoMemory("full") if order.random() < 0.5 else BadRequest("damaged"))
-
-    loader.before_load = fail_sometimes
-    models = manager(loader, budget=100, keep_alive=0.01)
-
-    async def hold(name: str) -> None:
-        try:
-            async with models.lease(name):
-                assert sum(r.size_bytes for r in models.get_memory_stats().resident) <= 100
-                await asyncio.sleep(order.random() / 500)
-        except (NoMemory, BadRequest):
-            pass
-
-    async def client(seed: int) -> None:
-        own = random.Random(seed)
-        for _ in range(50):
-            task = asyncio.create_task(hold(own.choice("abcd")))
-            if own.random() < 0.3:
-                await asyncio.sleep(own.random() / 200)
-                task.cancel()
-            await asyncio.wait([task])
-            models.check_integrity()
-
-    await asyncio.gather(*map(client, range(8)))
-    await until(lambda: all(r.leases == 0 for r in models.get_memory_stats().resident))
-    assert waiting(models) == 0
-    models.close()
-    models.check_integrity()
-    assert names(models) == []
-
-
-async def test_closing_ends_every_thread_and_refuses_who_waits() -> None:
-    before = set(threading.enumerate())
-    models = manager(FakeLoader(a=60, b=60), budget=100)
-    async with models.lease("a") as lease:
-        late = asyncio.create_task(use(models, "b"))
-        await until(lambda: waiting(models) == 1)
-        models.close()
-        with pytest.raises(Unavailable, match="shut down"):
-            await late
-        assert isinstance(lease.engine, FakeEngine)
-        assert lease.engine.closed
-    with pytest.raises(Unavailable, match="shut down"):
-        await use(models, "a")
-    models.check_integrity()
-    assert names(models) == []
-    assert not [t for t in threading.enumerate() if t not in before and t.name == "model-loader"]
-
-
-async def test_a_driver_that_cannot_be_asked_fails_who_waits_and_nobody_later() -> None:
-    meter = FlakyMeter()
-    models = ModelManager(catalog("a"), FakeLoader(a=10), FakeEngine, meter, budget_bytes=100)
-    meter.broken = True
-    with pytest.raises(Broken, match="memory could not be read"):
-        await use(models, "a")
-    meter.broken = False
-    await use(models, "a")
-    models.close()
-
-
-async def test_memory_that_others_took_is_not_waited_for() -> None:
-    meter = FixedMeter(Memory(ram_total=100, ram_free=5))
-    models = ModelManager(catalog("a"), FakeLoader(a=10), FakeEngine, meter, budget_bytes=100)
-    with pytest.raises(NoMemory, match=r"a \(standard\) needs 10 bytes, only 5 bytes can be freed"):
-        await use(models, "a")
-    models.close()
-
-
-class FlakyMeter:
-    """A driver that sometimes cannot be asked."""
-
-    device: Device = "cpu"
-    broken = False
-
-    def read(self) -> Memory:
-        if self.broken:
-            raise RuntimeError("driver lost")
-        return Memory(ram_total=1000, ram_free=1000)

@@ -1,10 +1,13 @@
 """The resource monitor: strategies that fit, and retries that change something."""
 
+from collections.abc import Callable
+
 import pytest
 
 from nodes.monitor import choose_strategy, next_sampling
 from state.context import Context
 from state.errors import NoMemory
+from state.models import Strategy
 from state.resources import Reading, Resident
 from state.tasks import Attempt, Reason, Verdict
 from tests.unit.nodes.values import METRICS
@@ -18,8 +21,9 @@ def reading(budget: int, *resident: Resident) -> Reading:
     )
 
 
-def needs(standard: int, optimized: int) -> object:
-    return lambda strategy: standard if strategy == "standard" else optimized
+def needs(standard: int, optimized: int, streaming: int) -> Callable[[Strategy], int]:
+    sizes: dict[Strategy, int] = {"standard": standard, "optimized": optimized, "streaming": streaming}
+    return sizes.__getitem__
 
 
 @pytest.mark.parametrize(
@@ -28,21 +32,24 @@ def needs(standard: int, optimized: int) -> object:
         ("standard", 10 * GB, "standard", False),
         ("standard", 6 * GB, "optimized", True),
         ("optimized", 6 * GB, "optimized", False),
+        ("standard", 2 * GB, "streaming", True),
+        ("optimized", 2 * GB, "streaming", True),
+        ("streaming", 2 * GB, "streaming", False),
     ],
 )
-def test_a_model_that_never_fits_whole_is_loaded_in_four_bits(wanted, budget, chosen, noted) -> None:
-    strategy, notes = choose_strategy("m", wanted, reading(budget), needs(8 * GB, 4 * GB))
+def test_a_model_that_never_fits_whole_is_loaded_in_four_bits_or_streamed(wanted, budget, chosen, noted) -> None:
+    strategy, notes = choose_strategy("m", wanted, reading(budget), needs(8 * GB, 4 * GB, GB))
     assert strategy == chosen and bool(notes) == noted
 
 
 def test_a_model_in_memory_stays_as_it_is() -> None:
     resident = Resident(name="m", strategy="standard", size_bytes=8 * GB, leases=0, last_used=0.0)
-    assert choose_strategy("m", "standard", reading(6 * GB, resident), needs(8 * GB, 4 * GB)) == ("standard", ())
+    assert choose_strategy("m", "standard", reading(6 * GB, resident), needs(8 * GB, 4 * GB, GB)) == ("standard", ())
 
 
 def test_what_can_never_fit_is_refused_with_the_numbers() -> None:
-    with pytest.raises(NoMemory, match=r"needs 4\.0 GiB even in 4 bits, the budget is 2\.0 GiB"):
-        choose_strategy("m", "standard", reading(2 * GB), needs(8 * GB, 4 * GB))
+    with pytest.raises(NoMemory, match=r"needs 1\.0 GiB even streamed, the budget is 512\.0 MiB"):
+        choose_strategy("m", "standard", reading(GB // 2), needs(8 * GB, 4 * GB, GB))
 
 
 def attempt(number: int) -> Attempt:

@@ -121,3 +121,25 @@ async def test_a_misspelt_variable_is_told_with_the_nearest_name(settings: Setti
 def test_every_variable_of_settings_is_known() -> None:
     assert {"LAB_DATA_DIR", "LAB_MAX_VRAM_USAGE", "MAX_VRAM_USAGE", "HF_TOKEN", "LAB_PORT"} <= known_variables()
     assert "LAB_HF_TOKEN" not in known_variables()
+
+
+class RemoteModels(ManyModels):
+    """One model behind an API, which may be asked or, when `here` is False, not."""
+
+    def __init__(self, *, here: bool) -> None:
+        super().__init__()
+        self.here = here
+
+    def cards(self) -> Sequence[ModelCard]:
+        return (ModelCard(name="demo", provider="openai", model_id="big", context_length=2_000),)
+
+    def is_here(self, name: str) -> bool:
+        return self.here
+
+
+async def test_a_remote_model_is_told_by_its_provider(settings: Settings) -> None:
+    found = by_name(await examine(settings, RemoteModels(here=True), {}, only=["models"]))
+    assert (found["model demo"].state, found["model demo"].found) == ("ok", "remote (openai)")
+    found = by_name(await examine(settings, RemoteModels(here=False), {}, only=["models"]))
+    assert found["model demo"].state == "fail"
+    assert "LAB_OFFLINE" in found["model demo"].way_out

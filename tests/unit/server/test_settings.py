@@ -68,3 +68,23 @@ def test_what_is_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch
 def test_a_database_password_is_not_printed() -> None:
     settings = read_settings(database_url="postgresql://me:secret@db/lab")
     assert "secret" not in repr(settings)
+
+
+def test_keys_of_providers_are_read_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-1")
+    monkeypatch.setenv("LAB_PROVIDER_KEYS", "vllm=secret-2, groq = secret=3")
+    settings = read_settings()
+    assert {name: key.get_secret_value() for name, key in settings.keys.items()} == {
+        "openai": "secret-1",
+        "vllm": "secret-2",
+        "groq": "secret=3",
+    }
+    assert "secret" not in repr(settings) + str(settings.model_dump())
+
+
+@pytest.mark.parametrize("keys", ["secret-2", "vllm=", "VLLM=secret-2", "a=secret-1,a=secret-2", "=secret-2"])
+def test_a_mistake_in_the_keys_is_told_without_them(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    monkeypatch.setenv("LAB_PROVIDER_KEYS", keys)
+    with pytest.raises(BadRequest, match=r"LAB_PROVIDER_KEYS: .*expected name=key") as caught:
+        read_settings()
+    assert "secret" not in f"{caught.value} {caught.value.__cause__}"

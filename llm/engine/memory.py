@@ -72,8 +72,11 @@ class KVMemory:
         self._arenas.free(place, wipe=wipe)
 
     def keep(self, ids: Sequence[int], place: Place) -> None:
-        """Keep a row's tokens for requests that begin alike, as far as what is granted reaches."""
+        """Keep a row's tokens for requests that begin alike: in free bytes, else in place of what nobody uses."""
+        wanted = self.bytes + len(ids) * self.shape.bytes_per_token
         try:
+            if wanted > self._room.granted_bytes and not self._room.resize(wanted, evict=False):
+                self._arenas.trim()
             self._prefixes.keep(ids, place, self._room.granted_bytes - self._arenas.bytes)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
@@ -103,7 +106,7 @@ class KVMemory:
         return None
 
     def _fits(self, tokens: int) -> bool:
-        """Whether another row fits, making room for it if need be: by asking for more, by giving up what nobody uses."""
+        """Whether another row fits, making room if need be: by asking for more, by giving up what nobody uses."""
         if self._within(tokens) or self._room.resize(self.bytes + self._arenas.bytes_to_add(tokens), evict=False):
             return True
         self._arenas.trim()

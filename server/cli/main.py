@@ -10,7 +10,7 @@ import typer
 
 from server.cli.ask import ask
 from server.cli.doctor import doctor
-from server.cli.models import models
+from server.cli.models.group import models
 from server.cli.serve import serve
 from server.cli.terminal import report
 from state.errors import LabError
@@ -40,7 +40,7 @@ def _options(
 
 app.command()(ask)
 app.command()(serve)
-app.command()(models)
+app.add_typer(models)
 app.command()(doctor)
 
 

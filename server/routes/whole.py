@@ -1,15 +1,18 @@
-"""Waiting for the end of a run on behalf of a client that may leave."""
+"""Waiting for the end of a run, or of other work, on behalf of a client that may leave."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing, suppress
+from typing import Any, TypeVar
 
 from fastapi import Request
 
 from server.streaming.events import Event
 from state.errors import Broken
+
+T = TypeVar("T")
 
 
 class ClientGone(Exception):
@@ -18,7 +21,12 @@ class ClientGone(Exception):
 
 async def run_whole(events: AsyncGenerator[Event, None], request: Request) -> Event:
     """The last event of a run. A client that disconnects cancels it. Raises what the run raises, ClientGone."""
-    work = asyncio.create_task(_last(events))
+    return await while_here(_last(events), request)
+
+
+async def while_here(coroutine: Coroutine[Any, Any, T], request: Request) -> T:
+    """What the coroutine returns. A client that disconnects cancels it. Raises what it raises, ClientGone."""
+    work = asyncio.create_task(coroutine)
     watch = asyncio.create_task(_disconnected(request))
     try:
         await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,9 @@
 | interrupt | interrupt_id, value: what a human is asked |
 | result | output, score, attempts, metrics, …: `state.tasks.Result` |
 | error | error: class, detail: one line |
+
+A pull (`server/pulling.py`) tells `progress`: name, done_bytes, total_bytes; and its result is the model as `/models`
+shows it.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from langchain_core.messages import AIMessageChunk
 from langgraph.types import Overwrite, StreamMode
 from pydantic_core import to_jsonable_python
 
-EventName = Literal["run", "node_start", "model", "token", "node_end", "interrupt", "result", "error"]
+EventName = Literal["run", "node_start", "model", "token", "node_end", "interrupt", "progress", "result", "error"]
 
 STREAM_MODES: tuple[StreamMode, ...] = ("tasks", "messages", "custom")
 """The LangGraph stream modes that `Translator` reads."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEvent
 
 from server.streaming.events import Event
+from state.errors import LabError
+
+EVENT_STREAM = "text/event-stream"
+"""What a client accepts that wants events."""
 
 HEARTBEAT_SEC = 5
 """A comment line this often keeps proxies from closing a quiet stream."""
@@ -15,6 +20,30 @@ HEARTBEAT_SEC = 5
 def stream_response(events: AsyncIterator[Event]) -> EventSourceResponse:
     """An SSE response; it closes `events` when the client goes away, which stops the run behind it."""
     return EventSourceResponse(_frames(events), ping=HEARTBEAT_SEC)
+
+
+async def started(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """The same events, the first one already here, so that what is refused is an HTTP error and not a stream.
+
+    A later error is an event, the last one.
+    """
+    first = await anext(events)
+
+    async def told() -> AsyncGenerator[Event, None]:
+        async with aclosing(events):
+            yield first
+            try:
+                async for event in events:
+                    yield event
+            except LabError as error:
+                yield error_event(error)
+
+    return told()
+
+
+def error_event(error: LabError) -> Event:
+    """An error as the last event of a stream."""
+    return Event("error", {"error": type(error).__name__, "status": error.status, "detail": str(error)})
 
 
 async def _frames(events: AsyncIterator[Event]) -> AsyncIterator[ServerSentEvent]:

@@ -1,4 +1,4 @@
-"""Shapes of the lab API: `/inference`, `/orchestrate`, `/models`, `/health`."""
+"""Shapes of the lab API: `/inference`, `/orchestrate`, `/health`. Those of `/models` are in `models.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.runner import MAX_PROMPT_CHARS
-from state.models import CallMetrics, ModelCard, Strategy
+from state.models import CallMetrics, Strategy
 from state.resources import Reading
 from state.tasks import Decision, Result
 
@@ -65,13 +65,6 @@ class InterruptResponse(BaseModel):
     thread_id: UUID
     status: Literal["interrupted"] = "interrupted"
     interrupts: list[dict[str, object]]
-
-
-class ModelInfo(ModelCard):
-    """A card, and whether the model is in memory now."""
-
-    loaded: list[str] = Field(description="strategies in which it is resident")
-    bytes_needed: dict[str, int] = Field(description="by strategy, before loading")
 
 
 class Health(BaseModel):

@@ -36,7 +36,7 @@ class Lab:
         """Run to the end."""
         return subprocess.run(
             self._command(arguments),
-            env=self._environment(),
+            env=self.environment(),
             cwd=self.folder,
             input=stdin,
             capture_output=True,
@@ -73,7 +73,7 @@ class Lab:
         """Start; killed at the end if it still runs."""
         popen = subprocess.Popen(
             self._command(arguments),
-            env=self._environment(),
+            env=self.environment(),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -91,7 +91,8 @@ class Lab:
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "server", *arguments]
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What its processes see of the environment."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         coverage = {name: value for name, value in os.environ.items() if name.startswith(("COV_", "COVERAGE_"))}
         return {**kept, **coverage, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.settings}
@@ -122,6 +123,12 @@ class Process:
         """Read stdout to its end: a process whose pipe is full waits for its reader, not for its signals."""
         assert self.popen.stdout is not None
         self.popen.stdout.read()
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it says this on stderr."""
+        with self._said:
+            self._said.wait_for(lambda: text in "".join(self.errors) or self.popen.poll() is not None, timeout=60)
+        assert text in "".join(self.errors), "".join(self.errors)
 
     def address(self) -> str:
         """Where `lab serve` listens, once it says so."""

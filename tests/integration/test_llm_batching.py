@@ -346,6 +346,18 @@ def test_a_known_beginning_is_not_computed_again(open_one: Open, loaded: Loaded)
         fresh.close()
 
 
+def test_a_conversation_as_long_as_what_is_granted_is_kept_in_free_bytes(open_one: Open, loaded: Loaded) -> None:
+    per_token = loaded.kv_bytes_per_token
+    room = CountingRoom(512 * per_token, 2048 * per_token)
+    engine = open_one(room)
+    finished(engine.submit(Request(prompt(400), Sampling(), 1)))
+    *_, done = engine.submit(Request(prompt(400), Sampling(), 1))
+    assert isinstance(done, Done)
+    assert done.prompt_tokens_reused == 399
+    engine.close()
+    assert room.granted_bytes == 512 * per_token
+
+
 def test_prefixes_stay_within_the_room_and_the_oldest_leave_first(open_one: Open, loaded: Loaded) -> None:
     engine = open_one(FixedRoom(1200 * loaded.kv_bytes_per_token))
     texts = [prompt(300, n) for n in range(4)]

@@ -8,6 +8,7 @@ from graphs.catalog import BUILDERS
 from graphs.orchestrator import build
 from server.app import create_app
 from server.cli.main import app as cli
+from server.cli.models.group import models
 from server.settings import Settings
 from tests.fakes import FakeModels, fake_services
 
@@ -21,7 +22,7 @@ def test_the_picture_is_the_one_the_graph_draws() -> None:
 
 
 def test_every_route_and_no_other_is_in_the_readme() -> None:
-    told = set(re.findall(r"^\| `(GET|POST) (/\S+)` \|", README, re.MULTILINE))
+    told = set(re.findall(r"^\| `(GET|POST|PUT|DELETE) (/\S+)` \|", README, re.MULTILINE))
     schema = create_app(Settings()).openapi()
     assert told == {(method.upper(), path) for path, methods in schema["paths"].items() for method in methods}
 
@@ -33,7 +34,13 @@ def test_every_setting_named_is_one() -> None:
 
 def test_every_command_named_is_one() -> None:
     known = {command.callback.__name__ for command in cli.registered_commands if command.callback}
+    known |= {group.typer_instance.info.name for group in cli.registered_groups if group.typer_instance}
     assert set(re.findall(r"\blab (ask|serve|models|doctor|\w+s)\b", README)) - {"tools"} <= known
+
+
+def test_every_verb_of_models_that_is_named_is_one() -> None:
+    known = {command.name or command.callback.__name__ for command in models.registered_commands if command.callback}
+    assert set(re.findall(r"^\$ lab models (\w+)", README, re.MULTILINE)) <= known
 
 
 def test_every_link_leads_somewhere() -> None:

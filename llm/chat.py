@@ -18,16 +18,16 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field, SkipValidation
 
-from llm.answer import Answer, measure
-from llm.asking import Asked, count_tokens, prepare
-from llm.call import SAMPLING_FIELDS, Call, settle_call
+from llm.asking.answer import Answer, measure
+from llm.asking.call import SAMPLING_FIELDS, Call, settle_call
+from llm.asking.prepare import Asked, count_tokens, prepare
+from llm.asking.prompt import to_template
+from llm.asking.structured import Method, structured_output
 from llm.door import ModelDoor
 from llm.engine.base import Done, Handle
-from llm.leases import Lease
+from llm.leasing.leases import Lease
 from llm.pipelines import settings_of, unwrap
-from llm.prompt import to_template
 from llm.single import SingleModel, load_pipeline
-from llm.structured import Method, structured_output
 from state.models import CallMetrics, ModelCard, Strategy, ToolFormat
 
 ToolLike = dict[str, Any] | type | Callable[..., Any] | BaseTool

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from llm.grammar import Grammar, to_lark
-from llm.prompt import Takes
+from llm.asking.prompt import Takes
+from llm.grammar.lark import Grammar, to_lark
 from llm.tools import TAG_TEXTS, Format, guess_format
 from state.errors import BadRequest, Broken
 from state.models import ToolFormat
 
 if TYPE_CHECKING:
-    from llm.constrain import Grammars, TokenConstraint
+    from llm.grammar.constrain import Grammars, TokenConstraint
 
 _PROBE = "qxzjv"
 """A word that no template holds: where it is missing from the rendered chat, the template left it out."""
@@ -84,7 +84,7 @@ class Codec:
 
         Raises BadRequest for a schema that cannot be followed and for tokenizers of unknown kinds.
         """
-        from llm.constrain import Grammars  # noqa: PLC0415 - brings numpy, .1 s that few starts need
+        from llm.grammar.constrain import Grammars  # noqa: PLC0415 - brings numpy, .1 s that few starts need
 
         with self._compiling:
             if self._grammars is None:

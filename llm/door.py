@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 from llm.codec import Codec
-from llm.leases import Lease
+from llm.leasing.leases import Lease
 from state.models import Strategy
 
 

@@ -14,15 +14,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from llm.cache import Key, ModelCache, Slot
-from llm.callers import Callers, lease_of
 from llm.catalog import Catalog
 from llm.codec import Codec
 from llm.engine.base import Engine, Room
-from llm.leases import Lease, Running, Shared
-from llm.line import Line, Patience
+from llm.leasing.callers import Callers, lease_of
+from llm.leasing.leases import Lease, Running, Shared
+from llm.leasing.line import Line, Patience
+from llm.leasing.worker import LoadWorker
 from llm.loading.base import Loaded, Loader
 from llm.vram import Meter
-from llm.worker import LoadWorker
 from state.errors import Unavailable
 from state.models import Strategy
 from state.resources import Reading

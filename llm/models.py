@@ -20,7 +20,7 @@ from llm.manager import ModelManager
 from llm.providers.base import Access
 from llm.providers.door import RemoteChats
 from llm.providers.local import LocalChats
-from llm.response_cache import ResponseCache
+from llm.responses.cache import ResponseCache
 from llm.vram import DeviceMeter, cpu_features, default_budget, find_device, gpu_has_bf16
 from state.models import ModelCard, Sampling, Strategy
 from state.resources import Reading

@@ -11,7 +11,7 @@ from typing import Any, Self
 from llm.codec import Codec
 from llm.engine.base import Engine, FixedRoom
 from llm.engines import open_engine
-from llm.leases import Lease
+from llm.leasing.leases import Lease
 from llm.loading.base import Loaded
 from llm.pipelines import Unwrapped, card_of
 from llm.sizing import DTYPE_BYTES, DType, kv_bytes_per_token

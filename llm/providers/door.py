@@ -10,14 +10,14 @@ from typing import Any
 from langchain_core.caches import BaseCache
 from pydantic import SecretStr
 
-from llm.identity import Identity
 from llm.providers.base import Access, Backend, OpenBackend
 from llm.providers.cards import stays_here
 from llm.providers.custom import open_custom
 from llm.providers.failures import describe, key_setting, words_of
 from llm.providers.remote import RemoteChatModel
 from llm.providers.settings import taken_settings
-from llm.remembering import Remembering
+from llm.responses.identity import Identity
+from llm.responses.remembering import Remembering
 from state.errors import BadRequest, LabError, Unavailable
 from state.models import ModelCard, Provider, Sampling
 

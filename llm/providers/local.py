@@ -6,9 +6,9 @@ from langchain_core.caches import BaseCache
 
 from llm.catalog import Catalog
 from llm.chat import LocalChatModel
-from llm.identity import Identity
 from llm.manager import ModelManager
-from llm.remembering import Remembering
+from llm.responses.identity import Identity
+from llm.responses.remembering import Remembering
 from state.models import ModelCard, Sampling, Strategy
 
 

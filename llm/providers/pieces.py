@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from llm.providers.request import RemoteCall
-from llm.replay import content_chunk
+from llm.responses.replay import content_chunk
 
 
 def pieces(model: BaseChatModel, messages: list[BaseMessage], call: RemoteCall) -> Generator[ChatGenerationChunk]:

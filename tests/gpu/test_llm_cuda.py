@@ -10,7 +10,7 @@ from transformers import GenerationConfig
 from llm.engine.base import Done, Event, Failed, FixedRoom, Request, Token
 from llm.engine.batching import BatchingEngine
 from llm.engine.suits import shared_shape
-from llm.line import Patience
+from llm.leasing.line import Patience
 from llm.loading.local import LocalLoader
 from llm.manager import ModelManager
 from llm.models import LocalModels, open_engine

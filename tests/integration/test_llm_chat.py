@@ -14,7 +14,7 @@ from langchain_core.tools import tool
 from llm.codec import Codec
 from llm.door import ModelDoor
 from llm.engine.base import Engine, Handle, Request
-from llm.leases import Lease
+from llm.leasing.leases import Lease
 from llm.models import LocalModels
 from state.errors import BadRequest, ContextOverflow, NotFound
 from state.models import CallMetrics, Sampling, Strategy

@@ -12,7 +12,7 @@ import torch
 from llm.catalog import Catalog
 from llm.engine.base import Done, Event, Failed, Request, Token
 from llm.engines import open_engine
-from llm.line import Patience
+from llm.leasing.line import Patience
 from llm.loading.local import LocalLoader
 from llm.manager import ModelManager
 from llm.vram import FixedMeter, Memory

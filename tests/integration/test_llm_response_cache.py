@@ -15,11 +15,11 @@ from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 
 from llm.catalog import Catalog
-from llm.identity import Identity
 from llm.loading.local import LocalLoader
 from llm.manager import ModelManager
 from llm.models import LocalModels, open_engine
-from llm.response_cache import ResponseCache
+from llm.responses.cache import ResponseCache
+from llm.responses.identity import Identity
 from llm.vram import FixedMeter, Memory
 from state.errors import ContextOverflow
 from state.models import CallMetrics, Sampling

@@ -10,6 +10,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field, field_validator
 
+from llm.asking.structured import Method
 from llm.catalog import Catalog, Entry
 from llm.chat import LocalChatModel
 from llm.engine.base import Engine, Room
@@ -18,7 +19,6 @@ from llm.loading.base import Loaded
 from llm.loading.local import LocalLoader
 from llm.manager import ModelManager
 from llm.models import LocalModels, open_engine, open_models
-from llm.structured import Method
 from llm.vram import FixedMeter, Memory
 from state.errors import BadRequest
 from tests.unit.llm.fakes import card

@@ -18,7 +18,7 @@ from llm.loading.local import LocalLoader
 from llm.manager import ModelManager
 from llm.models import LocalModels, open_engine
 from llm.providers.base import Access
-from llm.response_cache import ResponseCache
+from llm.responses.cache import ResponseCache
 from llm.vram import FixedMeter, Memory
 from tests.integration.providers import wire
 from tests.integration.providers.wire import Remote, Reply

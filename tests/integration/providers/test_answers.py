@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from graphs.orchestrator import build
 from graphs.services import Services, lab_tools
 from llm.models import LocalModels
-from llm.response_cache import ResponseCache
+from llm.responses.cache import ResponseCache
 from state.context import Context
 from state.errors import BadRequest
 from state.models import CallMetrics, Sampling

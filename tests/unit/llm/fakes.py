@@ -10,7 +10,7 @@ from typing import Any
 from llm.catalog import Catalog, Entry
 from llm.engine.base import Done, Event, Request, Room, Token
 from llm.engine.bridge import EventStream
-from llm.line import Patience
+from llm.leasing.line import Patience
 from llm.loading.base import Loaded, Progress
 from llm.manager import ModelManager
 from llm.vram import FixedMeter, Memory, Meter

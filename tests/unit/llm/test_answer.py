@@ -6,7 +6,7 @@ from operator import add
 import pytest
 from langchain_core.messages import AIMessageChunk
 
-from llm.answer import Answer, measure
+from llm.asking.answer import Answer, measure
 from llm.engine.base import Done, Event, Failed, Timings, Token
 from llm.tools import FORMATS
 from state.errors import Broken, Unavailable

@@ -7,10 +7,10 @@ import pytest
 import torch
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from llm.asking import count_tokens, prepare
-from llm.call import settle_call
+from llm.asking.call import settle_call
+from llm.asking.prepare import count_tokens, prepare
+from llm.asking.prompt import Takes, to_template
 from llm.engine.base import Request
-from llm.prompt import Takes, to_template
 from llm.tools import FORMATS, Call
 from state.errors import BadRequest
 from state.models import ModelCard, ToolFormat

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from llm.call import Call, make_request, settle_call
-from llm.choice import JsonAnswer, Tools
+from llm.asking.call import Call, make_request, settle_call
+from llm.asking.choice import JsonAnswer, Tools
 from state.errors import BadRequest, ContextOverflow
 from state.models import Sampling
 from tests.unit.llm.fakes import card

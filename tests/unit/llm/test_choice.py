@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from llm.choice import JsonAnswer, Tools, choose_grammar, instructions, read_response_format, read_tools
-from llm.grammar import Calls, Grammar, Schema
+from llm.asking.choice import JsonAnswer, Tools, choose_grammar, instructions, read_response_format, read_tools
+from llm.grammar.lark import Calls, Grammar, Schema
 from state.errors import BadRequest
 
 ADD_SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}

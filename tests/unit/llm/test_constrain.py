@@ -10,9 +10,9 @@ import torch
 from tokenizers import Tokenizer, models
 
 from llm.codec import Codec
-from llm.constrain import MOST_KEPT, Grammars
 from llm.engine.base import Constraint
-from llm.grammar import Calls, Grammar, Schema
+from llm.grammar.constrain import MOST_KEPT, Grammars
+from llm.grammar.lark import Calls, Grammar, Schema
 from llm.tools import FORMATS, Call, Format, Text, ToolCallParser
 from state.errors import BadRequest, Broken
 from state.models import ToolFormat

@@ -6,8 +6,8 @@ import pytest
 
 from llm.cache import Claim, Key, ModelCache, Slot
 from llm.eviction import Need
-from llm.leases import Running, Shared, Ticket
-from llm.line import Line, Patience
+from llm.leasing.leases import Running, Shared, Ticket
+from llm.leasing.line import Line, Patience
 from llm.vram import FixedMeter, Memory
 from state.errors import NoMemory, TimedOut
 

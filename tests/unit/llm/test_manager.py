@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from llm.leases import Lease
+from llm.leasing.leases import Lease
 from llm.manager import ModelManager
 from state.errors import NoMemory, NotFound, Unavailable
 from tests.unit.llm.fakes import FakeEngine, FakeLoader, manager

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llm.catalog import Catalog
-from llm.line import Patience
+from llm.leasing.line import Patience
 from llm.manager import ModelManager
 from llm.vram import FixedMeter, Memory
 from state.errors import NotFound

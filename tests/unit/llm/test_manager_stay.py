@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from llm.line import Patience
+from llm.leasing.line import Patience
 from llm.manager import ModelManager
 from state.errors import NoMemory, NotFound, TimedOut
 from state.resources import Resident

@@ -18,8 +18,8 @@ import pytest
 
 from llm.engine.base import Done, Failed, Request, Room, Token
 from llm.engine.bridge import EventStream
-from llm.leases import Lease
-from llm.line import Patience
+from llm.leasing.leases import Lease
+from llm.leasing.line import Patience
 from llm.loading.base import Loaded
 from llm.manager import ModelManager
 from llm.vram import Memory

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
-from llm.prompt import Takes, compose, to_template
+from llm.asking.prompt import Takes, compose, to_template
 from state.errors import BadRequest
 
 

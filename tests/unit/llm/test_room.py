@@ -6,8 +6,8 @@ import pytest
 
 from llm.cache import ModelCache, Slot
 from llm.eviction import Need
-from llm.leases import Running, Shared, Ticket
-from llm.room import CLAIM_SEC, SlotRoom, claimed_bytes, next_claim_end
+from llm.leasing.leases import Running, Shared, Ticket
+from llm.leasing.room import CLAIM_SEC, SlotRoom, claimed_bytes, next_claim_end
 
 HOLD = 1000.0
 """Seconds; no test takes as long."""

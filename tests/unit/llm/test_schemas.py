@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from llm.schemas import nest, prepare
+from llm.grammar.schemas import nest, prepare
 
 A = {"type": "object", "properties": {"a": {"type": "string"}}}
 CLOSED = {**A, "additionalProperties": False}

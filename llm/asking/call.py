@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from llm.choice import JsonAnswer, Tools, read_response_format, read_tools
+from llm.asking.choice import JsonAnswer, Tools, read_response_format, read_tools
 from llm.engine.base import Constraint, Request
 from state.errors import BadRequest, ContextOverflow
 from state.models import ModelCard, Sampling

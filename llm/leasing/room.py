@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from llm.cache import Claim, Phase, Slot
 from llm.eviction import to_evict
-from llm.leases import Running, Shared
+from llm.leasing.leases import Running, Shared
 from state.errors import NoMemory
 
 CLAIM_SEC = 5.0

@@ -12,10 +12,10 @@ from llm.catalog import Catalog
 from llm.engine.base import Engine, Room
 from llm.eviction import make_room, need_of
 from llm.failures import broken, forget_frames
-from llm.leases import Running, Shared
-from llm.line import Act, Line, name_of
+from llm.leasing.leases import Running, Shared
+from llm.leasing.line import Act, Line, name_of
+from llm.leasing.room import SlotRoom
 from llm.loading.base import Loaded, Loader
-from llm.room import SlotRoom
 from state.errors import LabError, NoMemory, NotFound
 
 log = logging.getLogger(__name__)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm.call import Call, make_request
-from llm.choice import choose_grammar, instructions
+from llm.asking.call import Call, make_request
+from llm.asking.choice import choose_grammar, instructions
+from llm.asking.prompt import compose
 from llm.codec import Codec
 from llm.engine.base import Request
-from llm.prompt import compose
 from llm.tools import FORMATS, Format, ToolCallParser
 from state.models import ModelCard
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from llm.cache import Key, Slot
 from llm.eviction import Need, check_fits, in_the_way, make_room
-from llm.leases import Running, Shared, Turn
-from llm.room import claimed_bytes, next_claim_end
+from llm.leasing.leases import Running, Shared, Turn
+from llm.leasing.room import claimed_bytes, next_claim_end
 from llm.vram import Meter
 from state.errors import NoMemory, TimedOut, Unavailable
 from state.resources import Resident

@@ -24,8 +24,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field
 
-from llm.identity import Identity
-from llm.replay import stream_of
+from llm.responses.identity import Identity
+from llm.responses.replay import stream_of
 
 WHOLE = frozenset({"stop", "tool_calls"})
 """Finish reasons of answers worth keeping; others were cut."""

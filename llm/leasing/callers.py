@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager, contextmanager
 from llm.cache import Key
 from llm.catalog import Catalog
 from llm.eviction import Need, check_fits, need_of
-from llm.fetching import Fetches
-from llm.leases import Lease, Shared, Ticket
-from llm.line import name_of
+from llm.leasing.fetching import Fetches
+from llm.leasing.leases import Lease, Shared, Ticket
+from llm.leasing.line import name_of
 from llm.loading.base import Loader
 from state.errors import Unavailable
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm.grammar import Calls, Grammar, Schema
+from llm.grammar.lark import Calls, Grammar, Schema
 from state.errors import BadRequest
 
 ANY_TOOL = ("any", "required", True)

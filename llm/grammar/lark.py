@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from llm.schemas import nest, prepare
+from llm.grammar.schemas import nest, prepare
 from llm.tools import GAP, NAME, Shape
 
 JSON_STYLE = {"item_separator": ", ?", "key_separator": ": ?", "whitespace_flexible": False}

@@ -1,0 +1,1 @@
+"""What keeps an answer to a form: schemas, grammars, and the masks made of them. Imports no torch."""

@@ -21,7 +21,7 @@ class ModelInfo(ModelCard):
     added: bool = Field(description="added by a request, which may also remove it")
     loaded: list[str] = Field(description="strategies in which it is resident")
     residents: list[Resident] = Field(description="what it takes in memory, who uses it, when it leaves")
-    bytes_needed: dict[Strategy, int] = Field(description="by strategy, before loading: weights and least KV; 0: remote")
+    bytes_needed: dict[Strategy, int] = Field(description="by strategy, before loading: weights, least KV; 0: remote")
     kv_bytes_per_token: int = Field(description="keys and values of one token of context; 0 when not known yet")
     fits: list[Strategy] = Field(description="strategies in which it could be loaded, were it alone in memory")
     problem: str | None = Field(None, description="why it cannot be loaded as it is, and the way out")

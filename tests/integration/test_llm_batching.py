@@ -1,6 +1,7 @@
 """BatchingEngine with real models: many requests in one batch come out as each does alone, whatever the others do."""
 
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -55,7 +56,7 @@ class Watch:
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.steps: list[list[int]] = []
-        self.before: Callable[[list[int]], None] = lambda _: None
+        self.before: Callable[[list[int]], object] = lambda _: None
         self._hook = model.register_forward_pre_hook(self._see, with_kwargs=True)
 
     def _see(self, module: torch.nn.Module, args: tuple[object, ...], kwargs: dict[str, torch.Tensor]) -> None:
@@ -209,10 +210,14 @@ def test_callers_take_turns(open_one: Open, loaded: Loaded) -> None:
     blockers = [engine.submit(Request(prompt(5, n), Sampling(), 400, caller="greedy")) for n in range(2)]
     for blocker in blockers:
         next(iter(blocker))
-    many = [engine.submit(Request(prompt(5, n), Sampling(), 5, caller="greedy")) for n in range(2, 8)]
-    one = engine.submit(Request(prompt(6), Sampling(), 5, caller="modest"))
-    blockers[0].cancel()  # the other one still runs
-    waits = [end.timings.queue_wait for *_, end in [one, *many] if isinstance(end, Done)]
+    gate = threading.Event()
+    with Watch(loaded.model) as watch:
+        watch.before = lambda _: gate.wait(30)  # no step is made until all have come
+        many = [engine.submit(Request(prompt(5, n), Sampling(), 5, caller="greedy")) for n in range(2, 8)]
+        one = engine.submit(Request(prompt(6), Sampling(), 5, caller="modest"))
+        blockers[0].cancel()  # the other one still runs
+        gate.set()
+        waits = [end.timings.queue_wait for *_, end in [one, *many] if isinstance(end, Done)]
     blockers[1].cancel()
     assert len(waits) == 7
     assert waits[0] == min(waits)

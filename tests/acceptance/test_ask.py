@@ -167,7 +167,10 @@ def test_a_model_that_cannot_be_fetched_is_told(lab: Lab) -> None:
     lab.settings.update({"HF_ENDPOINT": "http://127.0.0.1:1", "LAB_OFFLINE": "false", "LAB_MAX_VRAM_USAGE": "8"})
     done = lab.run("ask", "--model", "qwen2.5-0.5b", "hi")
     assert done.returncode == 2, done.stderr
-    assert "fetching Qwen/Qwen2.5-0.5B-Instruct failed" in done.stderr and "\n" not in done.stderr.strip()
+    assert (
+        "fetching Qwen/Qwen2.5-0.5B-Instruct from http://127.0.0.1:1 failed: no connection" in done.stderr
+        and "\n" not in done.stderr.strip()
+    )
 
 
 def test_json_tells_errors_as_events(lab: Lab) -> None:

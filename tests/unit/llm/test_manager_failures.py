@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -173,6 +174,10 @@ async def test_closing_while_a_model_loads_waits_for_it_and_unloads_it() -> None
     caller = asyncio.create_task(use(models, "a"))
     await until(loader.started.is_set)
     closing = asyncio.create_task(asyncio.to_thread(models.close))
+    with pytest.raises(Unavailable, match="shut down"):
+        while True:  # until the closing has begun
+            with suppress(TimeoutError):
+                await asyncio.wait_for(use(models, "a"), 0.01)
     loader.gate.set()
     await closing
     with pytest.raises(Unavailable, match="shut down"):

@@ -16,7 +16,7 @@ from llm.leasing.leases import Running, Shared
 from llm.leasing.line import Act, Line, name_of
 from llm.leasing.room import SlotRoom
 from llm.loading.base import Loaded, Loader
-from state.errors import LabError, NoMemory, NotFound
+from state.errors import LabError, NoMemory, NotFound, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +127,8 @@ class LoadWorker:
             now = time.monotonic()
             self._shared.counts.loads += 1
             self._shared.cache.settle(slot, running, now)
+            if self._shared.closing:  # nobody is given a model that is about to leave
+                self._shared.refuse([slot.key], Unavailable("models are being shut down"))
             self._shared.grant(slot, now, cache_hit=False)
 
     def _reserve(self, act: Act) -> Slot[Running] | None:

@@ -32,8 +32,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pytest --quiet tests/test_layers.py
 
+# Two at a time, each file by one of them: most tests wait for processes, and models compute in one thread.
 test: check
-	$(BIN)/pytest --cov --cov-report=term -m "not gpu" $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --benchmark-disable --cov --cov-report=term -m "not gpu" $(ARGS)
 
 bench: $(READY)
 	for file in tests/benchmarks/bench_*.py; do $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; echo; done

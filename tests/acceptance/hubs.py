@@ -17,6 +17,9 @@ from tests.integration.hub import COMMIT, REPO, WEIGHTS, Hub, serve
 from tests.unit.llm.tiny import save_model
 
 FIELDS = {"repo": REPO, "revision": COMMIT, "context_length": 512, "parameters": 100_000, "capabilities": ["chat"]}
+ADD = ["--repo", REPO, "--revision", COMMIT, "--context", "512", "--parameters", "100000"]
+"""What `lab models add` is told of the hub's model."""
+
 REMOTE = {"provider": "openai", "model_id": "far", "context_length": 1000}
 
 

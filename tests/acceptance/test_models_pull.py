@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.hubs import arrived, as_json, listed, lone_lab, printed, with_hub
+from tests.acceptance.hubs import ADD, arrived, as_json, listed, lone_lab, printed, with_hub
 from tests.acceptance.processes import Lab
-from tests.integration.hub import COMMIT, REPO, WEIGHTS, Hub
-
-ADD = ["--repo", REPO, "--revision", COMMIT, "--context", "512", "--parameters", "100000"]
+from tests.integration.hub import WEIGHTS, Hub
 
 
 @pytest.fixture

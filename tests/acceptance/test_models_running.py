@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.hubs import as_json, listed, lone_lab, printed, with_hub
+from tests.acceptance.hubs import ADD, as_json, listed, lone_lab, printed, with_hub
 from tests.acceptance.processes import Lab, Process
-from tests.integration.hub import COMMIT, REPO, Hub
-
-ADD = ["--repo", REPO, "--revision", COMMIT, "--context", "512", "--parameters", "100000"]
+from tests.integration.hub import Hub
 
 
 @pytest.fixture

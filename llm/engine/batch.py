@@ -13,11 +13,12 @@ from llm.engine.admission import no_room
 from llm.engine.arena import KVShape
 from llm.engine.base import FinishReason, Room
 from llm.engine.flat import Step, Stretch, forward
-from llm.engine.memory import KVMemory, is_out_of_memory
+from llm.engine.memory import KVMemory
 from llm.engine.row import Row
 from llm.engine.slots import next_to_join, share_step
 from llm.failures import broken, forget_frames
 from llm.loading.base import Loaded
+from llm.loading.faults import is_no_memory
 from state.errors import Broken, LabError, NoMemory
 
 log = logging.getLogger(__name__)
@@ -166,12 +167,12 @@ class Batch:
 
     def _isolate(self, planned: Sequence[tuple[Row, int]], error: Exception) -> None:
         """A pass failed: without memory the newest row gives way, else each row is tried alone."""
-        if is_out_of_memory(error) and len(planned) > 1:
+        if is_no_memory(error) and len(planned) > 1:
             self._put_back(max((row for row, _ in planned), key=lambda row: row.order))
         elif len(planned) > 1:
             for one in planned:
                 self._compute([one])
-        elif is_out_of_memory(error):
+        elif is_no_memory(error):
             row = planned[0][0]
             refused = NoMemory(
                 f"{self._name}: no memory to compute {len(row.ids):,} tokens; shorten the prompt, or unload a model"

@@ -12,17 +12,11 @@ import torch
 from llm.engine.arena import Arenas, KVShape, Place, write_row
 from llm.engine.base import Room
 from llm.engine.prefix import PrefixStore
+from llm.loading.faults import is_no_memory
 
 log = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device refused memory. On a CPU torch tells it by the text of a RuntimeError alone."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)
-    )
 
 
 class KVMemory:
@@ -79,7 +73,7 @@ class KVMemory:
                 self._arenas.trim()
             self._prefixes.keep(ids, place, self._room.granted_bytes - self._arenas.bytes)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+            if not is_no_memory(error):
                 raise
             self._give_back()
 
@@ -99,7 +93,7 @@ class KVMemory:
         try:
             return act()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+            if not is_no_memory(error):
                 raise
             log.warning("the device refused %d bytes of KV", self._arenas.bytes_to_add(tokens))
         self._give_back()

@@ -24,6 +24,7 @@ from llm.engine.sampling import make_generator, next_token
 from llm.engine.threads import set_threads
 from llm.failures import broken, forget_frames
 from llm.loading.base import Loaded
+from llm.loading.faults import is_no_memory
 from state.errors import LabError, NoMemory, Unavailable
 
 log = logging.getLogger(__name__)
@@ -95,18 +96,20 @@ class PlainEngine:
                 job.stream.put(_answer(loaded, job, lambda job=job: self._must_stop(job)))  # type: ignore[misc]
             except LabError as error:
                 job.stream.put(Failed(error))
-            except torch.OutOfMemoryError as error:
-                forget_frames(error)
-                job.stream.put(Failed(_out_of_memory(self._name, job.request, error)))
             # The stream's edge: a model may raise anything, and only the request that met it may end.
             except Exception as error:
-                log.exception("generation failed: model=%s strategy=%s", self._name, loaded.strategy)
                 forget_frames(error)
-                job.stream.put(Failed(broken(f"{self._name} failed while generating", error)))
+                job.stream.put(Failed(self._told(job.request, error)))
             finally:
                 if self._room.granted_bytes > self._least_bytes:
                     self._room.resize(self._least_bytes)
             del job  # or the last prompt would stay until the next one
+
+    def _told(self, request: Request, error: Exception) -> LabError:
+        if is_no_memory(error):
+            return _out_of_memory(self._name, request, error)
+        log.error("generation failed: model=%s", self._name, exc_info=error)
+        return broken(f"{self._name} failed while generating", error)
 
     def _take_room(self, job: _Job) -> None:
         """Wait until the request's KV has room. Raises NoMemory when it has none for too long."""

@@ -1,4 +1,4 @@
-"""What torch and transformers raise when a load fails, and how to tell too little memory. Imports torch."""
+"""What torch and transformers raise when a load fails, and how to tell too little memory anywhere. Imports torch."""
 
 from __future__ import annotations
 

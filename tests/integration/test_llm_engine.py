@@ -1,5 +1,6 @@
 """What every engine promises, asked of both with a real model: what comes out, and when it stops."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 
@@ -156,6 +157,29 @@ def test_a_failing_request_leaves_the_next_one_fine(engine: Engine, loaded: Load
     hook.remove()
     assert isinstance(failed, Failed)
     assert "no finite numbers" in str(failed.error)
+    assert run(engine)[1].reason == "length"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: 8589934592 bytes"
+        ),
+        MemoryError(),
+    ],
+)
+def test_a_device_without_memory_is_told_as_such(engine: Engine, loaded: Loaded, refusal: Exception) -> None:
+    def refuse(*_: object) -> None:
+        raise refusal
+
+    hook = loaded.model.register_forward_pre_hook(refuse)
+    [failed] = engine.submit(Request(PROMPT, Sampling(), 24))
+    hook.remove()
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, NoMemory)
+    assert re.search(r"no memory (for 16 \+ 24|to compute 16) tokens", str(failed.error))
     assert run(engine)[1].reason == "length"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 
+from nodes.calling.prompting import earlier_turns
 from nodes.costs import metrics_of
 from nodes.history import read_task
 from nodes.language import detect
-from nodes.prompting import earlier_turns
 from state.context import Context
 from state.models import Sampling
 from state.ports import ChatModels

@@ -39,3 +39,10 @@ def add_metrics(first: CallMetrics | None, second: CallMetrics) -> CallMetrics:
             "gpu_memory_used_gb": max(first.gpu_memory_used_gb, second.gpu_memory_used_gb),
         }
     )
+
+
+def metrics_of_plugin(name: str, seconds: float) -> CallMetrics:
+    """What a plugin that asks no model cost: its time, no tokens."""
+    return CallMetrics(
+        model_name=name, strategy="plugin", cache_hit=True, inference_time_sec=seconds, total_time_sec=seconds
+    )

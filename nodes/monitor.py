@@ -3,98 +3,135 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from functools import cached_property
 
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from llm.sizing import human_bytes
+from nodes.humans.load import as_chosen
+from nodes.planning.choosing import Chooser, Notes
+from nodes.planning.remedies import next_remedies, next_sampling, repeats
+from nodes.planning.splitting import split_request
+from nodes.summarise import best_attempt
 from state.context import Context
-from state.errors import NoMemory
-from state.models import Sampling, Strategy
+from state.models import ModelCard, Sampling, Strategy
 from state.ports import ChatModels
-from state.resources import Reading
 from state.run import RunState
-from state.tasks import Attempt, Plan, Remedy, Verdict
-
-RETRY_TEMPERATURE = (0.4, 0.7, 0.9)
-"""Temperatures of the second, third and later attempts: the same greedy call would give the same answer."""
-MORE_TOKENS = 2
-"""How many times the usual answer length a retry gets when an answer ran out of tokens and nobody set a limit."""
+from state.tasks import Plan, Remedy
 
 
 async def monitor_resources(state: RunState, runtime: Runtime[Context], *, models: ChatModels) -> dict[str, object]:
-    """Reads `attempts`, `verdicts`, `decision`; writes `plan` and empties `scratch`. Raises NotFound, NoMemory."""
-    context = runtime.context or Context()
-    reading = models.reading()
-    name = context.model or models.default_model
-    # Sizing a model reads its files, which must not hold up the event loop.
-    strategy, notes = await asyncio.to_thread(
-        choose_strategy,
-        name,
-        context.strategy or models.default_strategy,
-        reading,
-        partial(models.bytes_needed, name),
-    )
-    card = models.card(name)
-    sampling, remedies = next_sampling(context, state.attempts, state.verdicts, usual_tokens=card.max_output_tokens)
-    plan = Plan(
-        attempt=len(state.attempts) + 1,
-        model=card.name,
-        strategy=strategy,
-        sampling=sampling,
-        remedies=remedies,
-        notes=notes,
-        reading=reading,
-    )
+    """Reads `task`, `analysis`, `loads`, `attempts`, `verdicts`, `decision`; writes `plan` and empties `scratch`.
+
+    Raises NotFound, and NoMemory when no model that may be asked can ever fit.
+    """
+    context = as_chosen(runtime.context or Context(), state.loads)
+    # Sizing a model and finding it on the disk read files, which must not hold up the event loop.
+    plan = await asyncio.to_thread(lambda: Planner(state, context, models).plan())
     return {"plan": plan, "scratch": Overwrite([])}
 
 
-def choose_strategy(
-    name: str, wanted: Strategy, reading: Reading, bytes_needed: Callable[[Strategy], int]
-) -> tuple[Strategy, tuple[str, ...]]:
-    """The strategy to load with, and why when it is not the wanted one.
+class Planner:
+    """Makes the plan of one attempt. Blocks."""
 
-    A model that fits as wanted keeps its strategy (the manager waits for leased memory). One that never fits so is
-    loaded in 4 bits, or, where these do not fit either, streamed from the disk. Raises NoMemory, with the numbers, when
-    no strategy can ever fit.
-    """
-    if any(resident.name == name and resident.strategy == wanted for resident in reading.resident):
-        return wanted, ()
-    needed = bytes_needed(wanted)
-    if needed <= reading.budget_bytes:
-        return wanted, ()
-    reason = f"{name} takes {human_bytes(needed)} as {wanted}, the budget is {human_bytes(reading.budget_bytes)}"
-    if bytes_needed("optimized") <= reading.budget_bytes:
-        return "optimized", (f"{reason}: 4-bit",)
-    smallest = bytes_needed("streaming")
-    if smallest <= reading.budget_bytes:
-        return "streaming", (f"{reason}: streamed from the disk, which is slow",)
-    raise NoMemory(
-        f"{name} needs {human_bytes(smallest)} even streamed, the budget is {human_bytes(reading.budget_bytes)}; "
-        "choose a smaller model (`lab models`) or raise LAB_MAX_VRAM_USAGE"
-    )
+    def __init__(self, state: RunState, context: Context, models: ChatModels) -> None:
+        assert state.task is not None and state.analysis is not None, "analyze_task runs first"
+        self._state, self._context, self._models = state, context, models
+        # A plugin of the user's own that answered first is no model: what follows it is a model's first attempt.
+        self._attempts = [attempt for attempt in state.attempts if attempt.strategy is not None]
+        self._verdicts = [state.verdicts[attempt.number - 1] for attempt in self._attempts]
+        self._prompt = state.task.prompt
+        self._chooser = Chooser(models, context, state.task.prompt, state.analysis)
+
+    def plan(self) -> Plan:
+        """The next attempt. Raises NotFound, NoMemory."""
+        hint = self._state.decision.hint if self._state.decision is not None else None
+        remedies = next_remedies(self._attempts, self._verdicts, self._possible, hint=hint)
+        card, notes = self._model(remedies)
+        wanted, why = self._strategy(card, remedies)
+        strategy, load_bytes, placed = self._chooser.place(card, wanted)
+        sampling, remedies = self._sampling(card, strategy, remedies)
+        reasons = [reason.name for reason in self._verdicts[-1].reasons] if self._verdicts else []
+        return Plan(
+            attempt=len(self._state.attempts) + 1,
+            model=card.name,
+            strategy=strategy,
+            sampling=sampling,
+            load_bytes=load_bytes,
+            remedies=remedies,
+            parts=self._parts if "split_task" in remedies else (),
+            notes=(*notes, *why, *placed, *retry_notes(remedies, sampling, reasons)),
+            reading=self._chooser.reading,
+        )
+
+    def _model(self, remedies: Sequence[Remedy]) -> tuple[ModelCard, Notes]:
+        """Another one where the last failed; else the one that did best so far; for a first attempt, what suits."""
+        if not self._attempts or self._context.model is not None:
+            return self._chooser.first_model()
+        if "other_model" in remedies and self._stronger is not None:
+            return self._stronger, (f"{self._stronger.name} instead of {self._attempts[-1].model}, which failed",)
+        return self._models.card(best_attempt(self._attempts, self._state.verdicts).model), ()
+
+    def _strategy(self, card: ModelCard, remedies: Sequence[Remedy]) -> tuple[Strategy, Notes]:
+        """As the last attempt of this model, or in full precision where 4 bits failed."""
+        if "other_strategy" in remedies:
+            return "standard", ("full precision instead of 4 bits",)
+        before = [a.strategy for a in self._attempts if a.model == card.name and self._context.strategy is None]
+        return (before[-1] if before else None) or self._chooser.wanted, ()
+
+    def _sampling(
+        self, card: ModelCard, strategy: Strategy, remedies: tuple[Remedy, ...]
+    ) -> tuple[Sampling, tuple[Remedy, ...]]:
+        """The settings, warmer where the plan would otherwise repeat an attempt."""
+        context, attempts = self._context, self._attempts
+        asked = Sampling(temperature=context.temperature, max_tokens=context.max_tokens, seed=context.seed)
+        reasons = self._verdicts[-1].reasons if self._verdicts else ()
+        sampling = next_sampling(asked, remedies, attempts, reasons, card)
+        if repeats(attempts, remedies, sampling, card.name, strategy):
+            remedies = (*(remedy for remedy in remedies if remedy != "lower_temperature"), "raise_temperature")
+            sampling = next_sampling(asked, remedies, attempts, reasons, card)
+        return sampling, remedies
+
+    def _possible(self, remedy: Remedy) -> bool:
+        """Whether a remedy can be had after the last attempt."""
+        last, context = self._attempts[-1], self._context
+        card = self._models.card(last.model)
+        match remedy:
+            case "more_tokens":
+                return context.max_tokens is None
+            case "add_tools":
+                return "tools" in card.capabilities and context.max_tool_rounds > 0 and context.tools != ()
+            case "lower_temperature":
+                return last.sampling.temperature > 0
+            case "other_model":
+                return self._stronger is not None
+            case "other_strategy":
+                free = last.strategy == "optimized" and context.strategy is None and card.provider == "local"
+                return free and self._chooser.fits(card, "standard")
+            case "split_task":
+                return len(self._parts) > 1
+        return True
+
+    @cached_property
+    def _stronger(self) -> ModelCard | None:
+        """A model that has not been tried and promises more than the last."""
+        tried = [attempt.model for attempt in self._attempts]
+        return self._chooser.stronger_than(self._models.card(tried[-1]), tried)
+
+    @cached_property
+    def _parts(self) -> tuple[str, ...]:
+        return split_request(self._prompt)
 
 
-def next_sampling(
-    context: Context, attempts: Sequence[Attempt], verdicts: Sequence[Verdict], *, usual_tokens: int
-) -> tuple[Sampling, tuple[Remedy, ...]]:
-    """Settings of the next attempt. A retry always changes something: the reasons are said, sampling varies."""
-    if not attempts:
-        return Sampling(temperature=context.temperature, max_tokens=context.max_tokens, seed=context.seed), ("none",)
-    retry = len(attempts) - 1
-    remedies: list[Remedy] = ["say_the_reason", "vary_sampling"]
-    max_tokens = context.max_tokens
-    if verdicts and any(reason.name == "truncated" for reason in verdicts[-1].reasons) and max_tokens is None:
-        remedies.append("more_tokens")
-        max_tokens = MORE_TOKENS * usual_tokens
-    return (
-        Sampling(
-            temperature=max(context.temperature, RETRY_TEMPERATURE[min(retry, len(RETRY_TEMPERATURE) - 1)]),
-            top_p=0.95,
-            max_tokens=max_tokens,
-            seed=(context.seed or 0) + len(attempts),
-        ),
-        tuple(remedies),
-    )
+def retry_notes(remedies: Sequence[Remedy], sampling: Sampling, reasons: Sequence[str]) -> Notes:
+    """What a retry changes and because of what, in one line; nothing for a first attempt."""
+    if "none" in remedies or not remedies:
+        return ()
+    told: dict[Remedy, str] = {
+        "lower_temperature": f"temperature {sampling.temperature:g}",
+        "raise_temperature": f"temperature {sampling.temperature:g}",
+        "more_tokens": f"up to {sampling.max_tokens} tokens",
+    }
+    changes = ", ".join(told.get(remedy, remedy.replace("_", " ")) for remedy in remedies)
+    return (f"{', '.join(dict.fromkeys(reasons)) or 'score too low'}: {changes}",)

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from graphs.plugins import load_plugins
 from graphs.services import Services, lab_tools
+from llm.embeddings import HASHING
 from llm.models import LocalModels, open_models
 from llm.providers.base import Access
 from server.db.pool import Database, open_database
@@ -36,9 +38,16 @@ async def open_lab(settings: Settings) -> AsyncIterator[Lab]:
     # The catalogue first: a mistake in it is found before Postgres is started.
     models = open_models_of(settings)
     try:
-        async with open_database(settings) as database, open_worker(database.dsn) as worker:
+        plugins = load_plugins(settings.plugins)
+        async with open_database(settings, models.embeddings) as database, open_worker(database.dsn) as worker:
             runs = Runs(database.pool, worker, tenant_id=TENANT)
-            services = Services(models=models, tools=lab_tools(), request_timeout_sec=settings.request_timeout)
+            services = Services(
+                models=models,
+                tools=lab_tools(models, settings.saved_outputs),
+                plugins=plugins,
+                embed=models.embeddings.embed_documents if settings.embedder != HASHING else None,
+                request_timeout_sec=settings.request_timeout,
+            )
             yield Lab(settings, database, models, runs, Runner(database, runs, services))
     finally:
         models.close()

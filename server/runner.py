@@ -21,11 +21,11 @@ from graphs.catalog import BUILDERS, RECURSION_LIMIT, builder_of
 from graphs.services import Services
 from server.db.pool import Database
 from server.db.runs import Outcome, Runs
+from server.resuming import resume_input
 from server.streaming.apart import produced_apart
 from server.streaming.events import STREAM_MODES, Event, Translator, to_json
 from state.context import Context
 from state.errors import BadRequest, Broken, Conflict, LabError, TimedOut
-from state.tasks import Decision
 
 MAX_PROMPT_CHARS = 400_000
 
@@ -42,7 +42,10 @@ class RunRequest:
     prompt: str | None = None
     thread_id: UUID | None = None
     resume: bool = False
-    decision: Decision | None = None
+    decision: object = None
+    """With `resume`: a human's answer as JSON, in any of the shapes of `nodes.humans.decisions`."""
+    interrupt_id: str | None = None
+    """Which question `decision` answers; needed only where several wait."""
 
 
 class Runner:
@@ -60,10 +63,17 @@ class Runner:
         """Refuse what can be seen to be wrong before anything is written. Raises BadRequest, NotFound."""
         builder_of(request.graph)
         context = read_context(request.context)
-        if context.model is not None:
-            self._services.models.card(context.model)
+        for name in (context.model, context.judge, context.analyst):
+            if name is not None:
+                self._services.models.card(name)
+        known = [tool.name for tool in self._services.tools]
+        for name in context.tools or ():
+            if name not in known:
+                raise BadRequest(f"there is no tool '{name}'; choose of: {', '.join(known)}")
         if request.resume:
             return
+        if request.decision is not None:
+            raise BadRequest("a decision answers a run that waits: send it with resume and without a prompt")
         if not (request.prompt or "").strip():
             raise BadRequest("the prompt is empty; say what you want answered")
         if len(request.prompt or "") > MAX_PROMPT_CHARS:
@@ -85,18 +95,17 @@ class Runner:
         graph = self._graphs[request.graph]
         thread_id = request.thread_id or uuid4()
         config = RunnableConfig(configurable={"thread_id": str(thread_id)}, recursion_limit=RECURSION_LIMIT)
-        _input(request, thread_id, await graph.aget_state(config))
+        self._input(request, thread_id, await graph.aget_state(config))
         context = await self._context(request, thread_id)
-        run_id = await self._runs.begin(
-            thread_id, request.graph, {"prompt": request.prompt}, context.model_dump(mode="json")
-        )
+        asked = {"prompt": request.prompt} | ({} if request.decision is None else {"decision": request.decision})
+        run_id = await self._runs.begin(thread_id, request.graph, asked, context.model_dump(mode="json"))
         config["run_id"] = run_id
         status: Outcome = "interrupted"
         error, result = None, None
         try:
             # Read again now that the thread is ours: another run may have finished it meanwhile.
             before = await graph.aget_state(config)
-            graph_input = _input(request, thread_id, before)
+            graph_input = self._input(request, thread_id, before)
             identity = {"run_id": str(run_id), "thread_id": str(thread_id), "graph": request.graph}
             yield Event("run", {**identity, "next": list(before.next) if request.resume else []})
             translator = Translator(time.monotonic)
@@ -133,6 +142,14 @@ class Runner:
         if result is not None:
             yield Event("result", {**identity, **result})
 
+    def _input(
+        self, request: RunRequest, thread_id: UUID, before: StateSnapshot
+    ) -> dict[str, Any] | Command[Any] | None:
+        """What the graph is given: a message, a human's answer, or None to go on. Raises what `resume_input` does."""
+        if not request.resume:
+            return {"messages": [HumanMessage(content=request.prompt or "")]}
+        return resume_input(thread_id, before, request.decision, request.interrupt_id, self._services)
+
     async def _context(self, request: RunRequest, thread_id: UUID) -> Context:
         """The run's settings; a resumed run keeps those it was started with unless told otherwise."""
         continued = await self._runs.newest_run(thread_id) if request.resume else None
@@ -155,20 +172,3 @@ def read_context(given: Mapping[str, Any]) -> Context:
     except ValidationError as error:
         wrong = error.errors()[0]
         raise BadRequest(f"{'.'.join(str(part) for part in wrong['loc'])}: {wrong['msg']}") from error
-
-
-def _input(request: RunRequest, thread_id: UUID, before: StateSnapshot) -> dict[str, Any] | Command[Any] | None:
-    """What the graph is given: a message, a human's decision, or None to go on. Raises Conflict."""
-    if not request.resume:
-        return {"messages": [HumanMessage(content=request.prompt or "")]}
-    if not before.next:
-        raise Conflict(f"thread {thread_id} has nothing to resume: its last run is finished")
-    if before.interrupts:
-        if request.decision is None:
-            raise Conflict(
-                f"thread {thread_id} waits for a human: resume it with a decision (accept, edit, retry or reject)"
-            )
-        return Command(resume=request.decision.model_dump(mode="json"))
-    if request.decision is not None:
-        raise Conflict(f"thread {thread_id} asks for no decision; resume it without one")
-    return None

@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(default_factory=lambda: user_data_path("agent-lab"))
+    outputs_dir: Path | None = None
     database_url: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = Field(8001, ge=0, le=65535)
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
         300.0, gt=0.0, validation_alias=AliasChoices("LAB_REQUEST_TIMEOUT", "REQUEST_TIMEOUT")
     )
     models_file: Path | None = None
+    plugins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     offline: bool = False
     hub_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     hf_token: SecretStr | None = Field(None, validation_alias="HF_TOKEN")
@@ -103,6 +105,11 @@ class Settings(BaseSettings):
         """Keys of model providers, by the names that cards use."""
         own = {"openai": self.openai_api_key, "anthropic": self.anthropic_api_key}
         return {**self.provider_keys, **{name: key for name, key in own.items() if key is not None}}
+
+    @property
+    def saved_outputs(self) -> Path:
+        """Where the tool `save_output` writes."""
+        return self.outputs_dir or self.data_dir / "outputs"
 
     @property
     def pg_dir(self) -> Path:

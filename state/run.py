@@ -9,7 +9,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 from pydantic import BaseModel, Field
 
-from state.tasks import Analysis, Attempt, Decision, Plan, Result, Task, Verdict
+from state.tasks import Analysis, Attempt, Decision, LoadDecision, Plan, PluginUse, Result, Task, Verdict
 
 
 class RunInput(BaseModel):
@@ -25,8 +25,12 @@ class RunState(RunInput):
     """Written by `read_history`."""
     analysis: Analysis | None = None
     """Written by `analyze_task`."""
+    plugin: PluginUse | None = None
+    """Written by the plugin that the request was given to, before any model."""
     plan: Plan | None = None
     """Written by `monitor_resources`, once an attempt."""
+    loads: Annotated[list[LoadDecision], operator.add] = Field(default_factory=list)
+    """Appended by `approve_load`."""
     scratch: Annotated[list[AnyMessage], add_messages] = Field(default_factory=list)
     """The current attempt's own conversation: the model's tool calls and the tools' answers."""
     attempts: Annotated[list[Attempt], operator.add] = Field(default_factory=list)

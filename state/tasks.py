@@ -24,7 +24,19 @@ Kind = Literal[
     "other",
 ]
 Need = Literal["tools", "code", "json", "long_context"]
-Remedy = Literal["none", "say_the_reason", "vary_sampling", "more_tokens"]
+Remedy = Literal[
+    "none",
+    "say_the_reason",
+    "lower_temperature",
+    "raise_temperature",
+    "more_tokens",
+    "add_tools",
+    "stricter_format",
+    "other_model",
+    "other_strategy",
+    "split_task",
+]
+"""What a retry changes. `none` is the first attempt's."""
 
 
 class _Value(BaseModel):
@@ -38,11 +50,21 @@ class Turn(_Value):
     answer: str
 
 
+class Related(_Value):
+    """An earlier run, of any thread, whose request is near to this one's."""
+
+    run_id: str
+    request: str
+    answer: str
+    similarity: float = Field(ge=-1.0, le=1.0, description="cosine of the two requests' embeddings")
+
+
 class Task(_Value):
-    """The request being served: the thread's last human message and the turns before it."""
+    """The request being served: the thread's last human message, the turns before it, and what was asked elsewhere."""
 
     prompt: str
     history: tuple[Turn, ...] = ()
+    related: tuple[Related, ...] = ()
 
 
 class Analysis(_Value):
@@ -63,7 +85,9 @@ class Plan(_Value):
     model: str
     strategy: Strategy
     sampling: Sampling
+    load_bytes: int = Field(0, ge=0, description="memory that its load takes; 0 when it is loaded already, or remote")
     remedies: tuple[Remedy, ...] = ()
+    parts: tuple[str, ...] = Field((), description="with `split_task`: the requests to answer one by one")
     notes: tuple[str, ...] = Field((), description="why this plan: downgrades, memory, what the retry changes")
     reading: Reading | None = None
 
@@ -77,14 +101,26 @@ class ToolUse(_Value):
     failed: bool = False
 
 
+class PluginUse(_Value):
+    """What a plugin of the user's own did with the request."""
+
+    name: str
+    outcome: Literal["answered", "declined", "failed"]
+    error: str | None = None
+
+
 class Attempt(_Value):
-    """One answer of the executor, with what it cost."""
+    """One answer of the executor, or of a plugin, with what it cost."""
 
     number: int = Field(ge=1)
-    model: str
-    strategy: Strategy
+    model: str = Field(description="catalogue name; a plugin's own name, which no model has")
+    strategy: Strategy | None = Field(None, description="None: a plugin answered, no model was loaded")
     answer: str
     finish_reason: str = "stop"
+    sampling: Sampling = Field(
+        default_factory=Sampling, description="as planned; the window may have left fewer tokens"
+    )
+    remedies: tuple[Remedy, ...] = Field((), description="what was different from the attempt before")
     tools: tuple[ToolUse, ...] = ()
     metrics: CallMetrics
     message_id: str | None = Field(None, description="id of the streamed message, so that clients match tokens to it")
@@ -111,7 +147,19 @@ class Decision(_Value):
 
     decision: Literal["accept", "edit", "retry", "reject"]
     answer: str | None = Field(None, description="the corrected answer, with `edit`")
-    hint: str | None = Field(None, description="what to do better, with `retry`")
+    hint: str | None = Field(None, description="what to do better, with `retry`; why, with `reject`")
+
+
+class LoadDecision(_Value):
+    """What a human answers when asked about an expensive load: `model` and `strategy` are what it is about.
+
+    With `edit` they are the human's own choice, in the place of the planned one.
+    """
+
+    decision: Literal["approve", "edit", "reject"]
+    model: str
+    strategy: Strategy | None = Field(None, description="None: whichever strategy the resource monitor plans")
+    message: str | None = Field(None, description="why, with `reject`")
 
 
 class Result(_Value):

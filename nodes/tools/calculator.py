@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
@@ -31,6 +32,10 @@ _FUNCTIONS: dict[str, Callable[[Fraction], Fraction]] = {
     "ceil": lambda x: Fraction(math.ceil(x)),
     "sqrt": lambda x: _square_root(x),
 }
+_NUMBER = r"(?<![\d.])(\d+(?:\.\d+)?)"
+_PERCENT_OF = re.compile(rf"{_NUMBER} *% *(?:of|de)\b *(?:{_NUMBER}|(?=\())", re.IGNORECASE)
+_PERCENT = re.compile(rf"{_NUMBER} *%(?= *(?:[*/)]|$))")
+_PERCENT_MORE = re.compile(rf"[\d)] *[+-] *{_NUMBER} *%$")
 _SPELLINGS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**", "[": "(", "]": ")"})
 
 
@@ -41,6 +46,8 @@ class CalculationError(ValueError):
 def evaluate(expression: str) -> Fraction:
     """The exact value of an arithmetic expression: `+ - * / // % **`, parentheses, abs, round, floor, ceil, sqrt.
 
+    A per cent is a hundredth: `15% of 80`, `20% * 50`; between two numbers `%` is the remainder.
+
     Numbers are read as decimals, so `0.1 + 0.2` is exactly `3/10`; a comma between digits groups thousands.
     Raises CalculationError.
     """
@@ -49,6 +56,7 @@ def evaluate(expression: str) -> Fraction:
         raise CalculationError("the expression is empty")
     if len(text) > MAX_EXPRESSION_CHARS:
         raise CalculationError(f"the expression has {len(text)} characters, {MAX_EXPRESSION_CHARS} are allowed")
+    text = _read_percentages(text)
     try:
         tree = ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
@@ -78,7 +86,7 @@ def calculator() -> BaseTool:
         try:
             return render(evaluate(expression))
         except CalculationError as error:
-            raise ToolException(f"error: {error}") from error
+            raise ToolException(str(error)) from error
 
     return calculate
 
@@ -147,6 +155,21 @@ def _exact_decimal(value: Fraction) -> str:
         value, places = value * 10, places + 1
     digits = str(abs(value.numerator)).rjust(places + 1, "0")
     return f"{'-' if value < 0 else ''}{digits[:-places]}.{digits[-places:]}"
+
+
+def _read_percentages(text: str) -> str:
+    """`15% of 80` → `(15/100*80)`, `20% * 5` → `(20/100) * 5`. What means two things, as `80 + 15%`, is refused."""
+    if more := _PERCENT_MORE.search(text):
+        raise CalculationError(f"'{more[1]}%' of what? write {more[1]}% of 80, or 80 * 1.15 for 15% more")
+
+    def share(found: re.Match[str]) -> str:
+        if found[2]:
+            return f"({found[1]}/100*{found[2]})"
+        if text[: found.start()].rstrip()[-1:] in ("*", "/"):
+            raise CalculationError(f"put parentheses around '{found[0].strip()} (...)'")
+        return f"{found[1]}/100*"
+
+    return _PERCENT.sub(r"(\1/100)", _PERCENT_OF.sub(share, text))
 
 
 def _strip_thousands(text: str) -> str:

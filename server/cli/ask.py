@@ -12,17 +12,18 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from pydantic import ValidationError
+from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 
+from server.cli.questions import Asker, decision_of
 from server.cli.terminal import set_up_logging
-from server.cli.view import RunView, ask_decision
+from server.cli.view import RunView
 from server.lab import Lab, open_lab
+from server.resuming import choices_of
 from server.runner import RunRequest
 from server.settings import Settings, read_settings
 from server.streaming.events import Event
 from state.errors import BadRequest, LabError, NotFound
-from state.tasks import Decision
 
 WAITS_FOR_HUMAN = 3
 INTERRUPTED = 130
@@ -37,10 +38,24 @@ def ask(
     resume: Annotated[
         bool, typer.Option("--resume", help="continue the thread's unfinished run, or the last one")
     ] = False,
-    decision: Annotated[str | None, typer.Option(help="with --resume: accept, edit, retry or reject")] = None,
+    decision: Annotated[
+        str | None, typer.Option(help="with --resume: accept or approve, edit, retry, respond, reject; or JSON")
+    ] = None,
     answer: Annotated[str | None, typer.Option(help="with --decision edit: the corrected answer")] = None,
-    hint: Annotated[str | None, typer.Option(help="with --decision retry: what to do better")] = None,
+    args: Annotated[str | None, typer.Option(help="with --decision edit: a tool call's arguments, as JSON")] = None,
+    hint: Annotated[
+        str | None, typer.Option(help="what to do better (retry), why (reject), the tool's answer (respond)")
+    ] = None,
     approve: Annotated[bool, typer.Option("--approve", help="ask a human when the score stays low")] = False,
+    approve_tools: Annotated[bool, typer.Option("--approve-tools", help="ask a human before tools are called")] = False,
+    approve_load: Annotated[
+        str | None, typer.Option(help="ask a human before a load of more than this, such as 2GB")
+    ] = None,
+    judge: Annotated[str | None, typer.Option(help="model that scores answers, beside the checks")] = None,
+    analyst: Annotated[str | None, typer.Option(help="model asked what a request is when that is unsure")] = None,
+    tools: Annotated[str | None, typer.Option(help="tools offered at most, such as calculator,convert")] = None,
+    related: Annotated[int | None, typer.Option(help="earlier runs of other threads recalled at most [3]")] = None,
+    no_related: Annotated[bool, typer.Option("--no-related", help="recall none")] = False,
     max_attempts: Annotated[int | None, typer.Option(help="answers tried at most [3]")] = None,
     min_score: Annotated[float | None, typer.Option(help="an answer below it is tried again, 0 to 1 [0.6]")] = None,
     temperature: Annotated[float | None, typer.Option(help="0 is greedy [0]")] = None,
@@ -54,6 +69,7 @@ def ask(
     Exit codes: 0 answered, 2 bad input or something missing, 3 the run waits for a human, 130 stopped by Ctrl-C.
     A stopped, killed or waiting run goes on with `lab ask --resume`.
     """
+    said = decision_of(decision, answer=answer, args=args, hint=hint, model=model, strategy=strategy)
     settings = read_settings(data_dir=data_dir)
     set_up_logging(settings, quiet=True)
     request = RunRequest(
@@ -62,6 +78,12 @@ def ask(
             model=model,
             strategy=strategy,
             approve=approve or None,
+            approve_tools=approve_tools or None,
+            approve_load_over=_bytes(approve_load),
+            judge=judge,
+            analyst=analyst,
+            tools=None if tools is None else [name.strip() for name in tools.split(",") if name.strip()],
+            related_runs=0 if no_related else related,
             max_attempts=max_attempts,
             min_score=min_score,
             temperature=temperature,
@@ -71,7 +93,7 @@ def ask(
         prompt=sys.stdin.read() if prompt == "-" else prompt,
         thread_id=_thread_id(thread),
         resume=resume,
-        decision=_decision(decision, answer, hint),
+        decision=said,
     )
     if resume and request.prompt:
         raise BadRequest("--resume continues an unfinished run and takes no prompt; leave one of them out")
@@ -96,11 +118,20 @@ async def _ask_live(settings: Settings, request: RunRequest) -> int:
             if last.name != "interrupt":
                 return 0
             thread_id = UUID(last.data["thread_id"])
-            if not (console.is_terminal and sys.stdin.isatty()):
-                console.print(f"Answer with: lab ask --resume --thread {thread_id} --decision accept|edit|retry|reject")
+            try:
+                decision = await _decide(console, last)
+            except EOFError:
+                words = "|".join(choices_of(last.data["value"])) or "JSON"
+                console.print(f"Answer with: lab ask --resume --thread {thread_id} --decision {words}", markup=False)
                 return WAITS_FOR_HUMAN
-            decision = await asyncio.to_thread(ask_decision, console)
             request = replace(request, prompt=None, thread_id=thread_id, resume=True, decision=decision)
+
+
+async def _decide(console: Console, asked: Event) -> object:
+    """What a human at the terminal answers. Raises EOFError when there is none."""
+    if not (console.is_terminal and sys.stdin.isatty()):
+        raise EOFError
+    return await asyncio.to_thread(Asker(console).decide, asked.data["value"])
 
 
 async def _show(lab: Lab, request: RunRequest, view: RunView) -> Event:
@@ -151,10 +182,8 @@ def _thread_id(text: str | None) -> UUID | None:
         raise BadRequest(f"--thread: '{text}' is not a UUID; leave it out to start a new thread") from error
 
 
-def _decision(choice: str | None, answer: str | None, hint: str | None) -> Decision | None:
-    if choice is None:
-        return None
+def _bytes(text: str | None) -> int | None:
     try:
-        return Decision.model_validate({"decision": choice, "answer": answer, "hint": hint})
+        return None if text is None else int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError as error:
-        raise BadRequest(f"--decision: '{choice}' is not one of accept, edit, retry, reject") from error
+        raise BadRequest(f"--approve-load: '{text}' is not a size; give one such as 2GB or 500MiB") from error

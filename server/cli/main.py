@@ -10,6 +10,8 @@ import typer
 
 from server.cli.ask import ask
 from server.cli.doctor import doctor
+from server.cli.eval.group import evaluate
+from server.cli.history import history
 from server.cli.models.group import models
 from server.cli.serve import serve
 from server.cli.terminal import report
@@ -40,7 +42,9 @@ def _options(
 
 app.command()(ask)
 app.command()(serve)
+app.command()(history)
 app.add_typer(models)
+app.add_typer(evaluate)
 app.command()(doctor)
 
 

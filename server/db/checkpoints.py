@@ -20,6 +20,7 @@ from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
+from server.db.vectors import VectorIndex
 from state.context import Context
 from state.errors import Broken
 from state.run import RunInput, RunOutput, RunState
@@ -35,9 +36,9 @@ def open_checkpointer(pool: Pool, schemas: Iterable[type[BaseModel]] = SCHEMAS) 
     return AsyncPostgresSaver(pool, serde=StrictSerializer(schemas))
 
 
-def open_store(pool: Pool) -> AsyncPostgresStore:
-    """Long-term memory, without vectors for now. Values are JSON: nothing is ever built from them."""
-    return AsyncPostgresStore(pool)
+def open_store(pool: Pool, vectors: VectorIndex | None = None) -> AsyncPostgresStore:
+    """Long-term memory, searched by meaning where there are vectors. Values are JSON: nothing is built from them."""
+    return AsyncPostgresStore(pool, index=vectors.config() if vectors is not None else None)
 
 
 class StrictSerializer(JsonPlusSerializer):

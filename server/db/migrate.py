@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from server.db.connection import connect, told_as_no_database
+from server.db.vectors import VectorIndex, has_vectors, set_up_vectors
 from state.errors import BadRequest, Broken, NoDatabase
 
 FOLDER = Path(__file__).with_name("migrations")
@@ -71,8 +72,13 @@ def pending(known: Sequence[Migration], applied: Mapping[int, str]) -> list[Migr
     return [migration for migration in known if migration.number not in applied]
 
 
-async def migrate(conninfo: str, known: Sequence[Migration] | None = None) -> list[Migration]:
-    """Bring every table up to date; returns what was applied of ours. Raises NoDatabase, BadRequest, Broken."""
+async def migrate(
+    conninfo: str, known: Sequence[Migration] | None = None, *, vectors: VectorIndex | None = None
+) -> list[Migration]:
+    """Bring every table up to date; returns what was applied of ours. Raises NoDatabase, BadRequest, Broken.
+
+    `vectors`: the embedder of the store's vectors, where Postgres has pgvector; None leaves them as they are.
+    """
     known = read_migrations() if known is None else known
     async with await connect(conninfo) as connection:
         with told_as_no_database(conninfo):
@@ -84,6 +90,8 @@ async def migrate(conninfo: str, known: Sequence[Migration] | None = None) -> li
                 # They check, then create: two at once fail. The saver builds indexes CONCURRENTLY: no transaction.
                 await AsyncPostgresSaver(connection).setup()
                 await AsyncPostgresStore(connection).setup()
+                if vectors is not None and await has_vectors(connection):
+                    await set_up_vectors(connection, vectors)
     return missing
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,16 +11,20 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.store.postgres.aio import AsyncPostgresStore
 from psycopg_pool import AsyncConnectionPool
 
+from llm.embeddings import SizedEmbeddings
 from server.db.checkpoints import Pool, open_checkpointer, open_store
 from server.db.connection import CONNECTION_OPTIONS, checked_conninfo, told_as_no_database
 from server.db.embedded import open_embedded
 from server.db.migrate import migrate
+from server.db.vectors import VectorIndex, has_vectors
 from server.settings import Settings
 
 POOL_SIZE = 10
 POOL_SECONDS = 10.0
 """How long a caller waits for a free connection."""
 PING_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,22 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
+async def open_database(settings: Settings, embeddings: SizedEmbeddings | None = None) -> AsyncIterator[Database]:
     """Postgres of the data directory, or of LAB_DATABASE_URL, with every table in place; closed in reverse order.
 
+    `embeddings`: those that `settings.embedder` names, of what the store is asked to find; None gives it no vectors.
     Raises BadRequest (the URL, the data directory, a database newer than the code), DataDirBusy, NoDatabase.
     """
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(open_server(settings))
-        await migrate(dsn)
+        vectors = VectorIndex(settings.embedder, embeddings) if embeddings is not None else None
+        await migrate(dsn, vectors=vectors)
         pool = await stack.enter_async_context(open_pool(dsn))
-        yield Database(pool, open_checkpointer(pool), open_store(pool), dsn)
+        async with pool.connection() as connection:
+            searched = vectors if await has_vectors(connection) else None
+        if vectors is not None and searched is None:
+            log.warning("this Postgres has no pgvector: related runs are not recalled")
+        yield Database(pool, open_checkpointer(pool), open_store(pool, searched), dsn)
 
 
 @asynccontextmanager

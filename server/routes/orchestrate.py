@@ -12,6 +12,8 @@ from server.wire.lab import InterruptResponse, OrchestrateRequest, OrchestrateRe
 
 router = APIRouter(tags=["lab"])
 
+_NOT_CONTEXT = {"prompt", "thread_id", "resume", "decision", "interrupt_id"}
+
 
 @router.post(
     "/orchestrate",
@@ -34,9 +36,10 @@ async def orchestrate(body: OrchestrateRequest, request: Request, lab: CurrentLa
 def _run_request(body: OrchestrateRequest) -> RunRequest:
     return RunRequest(
         graph="orchestrator",
-        context=body.model_dump(exclude_unset=True, exclude={"prompt", "thread_id", "resume", "decision"}),
+        context=body.model_dump(exclude_unset=True, exclude=_NOT_CONTEXT),
         prompt=body.prompt,
         thread_id=body.thread_id,
         resume=body.resume,
         decision=body.decision,
+        interrupt_id=body.interrupt_id,
     )

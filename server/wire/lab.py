@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from server.runner import MAX_PROMPT_CHARS
 from state.models import CallMetrics, Strategy
 from state.resources import Reading
-from state.tasks import Decision, Result
+from state.tasks import Result
 
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
 
@@ -39,8 +39,30 @@ class OrchestrateRequest(_Request):
     max_attempts: int = Field(3, ge=1, le=10)
     min_score: float = Field(0.6, ge=0.0, le=1.0)
     approve: bool = Field(False, description="interrupt and ask a human when the score stays low")
+    approve_tools: bool = Field(False, description="interrupt and ask a human before tools are called")
+    approve_load_over: int | None = Field(
+        None, ge=0, description="interrupt and ask a human before a model that takes more bytes is loaded"
+    )
+    analyst: str | None = Field(None, description="model asked for the kind of request when the classifier is unsure")
+    judge: str | None = Field(None, description="model that scores answers with a rubric, beside the checks")
+    tools: list[str] | None = Field(None, description="tools offered at most; left out, those the request calls for")
+    max_tool_rounds: int = Field(3, ge=0, le=10, description="tool calls in a row within one attempt")
+    history_tokens: int | None = Field(None, ge=0, description="earlier turns and related runs sent at most")
+    related_runs: int = Field(3, ge=0, le=20, description="earlier runs of other threads recalled at most")
     resume: bool = False
-    decision: Decision | None = Field(None, description="the human's answer, with `resume`")
+    decision: str | dict[str, JsonValue] | None = Field(
+        None,
+        description="with `resume`, the human's answer to what the run asks: one of its `choices` as a bare word, an "
+        "object with `decision` and `answer` | `args` | `model`, `strategy` | `hint`, or `decisions` as chat front "
+        "ends for LangGraph send them, one for each of `action_requests`",
+        examples=[
+            "accept",
+            {"decision": "edit", "answer": "It is 42."},
+            {"decision": "edit", "model": "demo"},
+            {"decisions": [{"type": "edit", "edited_action": {"name": "calculator", "args": {"expression": "6*7"}}}]},
+        ],
+    )
+    interrupt_id: str | None = Field(None, description="which question `decision` answers, where several wait")
 
 
 class InferenceResponse(BaseModel):

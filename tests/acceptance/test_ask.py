@@ -130,7 +130,7 @@ BAD_INPUT = [
     (["ask", ""], {}, ["empty"]),
     (["ask", "  "], {}, ["empty"]),
     (["ask"], {}, ["empty"]),
-    (["ask", "word " * 400], {}, ["1,024", "shorten"]),
+    (["ask", "--model", "demo", "word " * 400], {}, ["1,024", "shorten"]),
     (["ask", "--graph", "nope", "hi"], {}, ["nope", "orchestrator"]),
     (["ask", "--thread", "7", "hi"], {}, ["UUID"]),
     (["ask", "--max-attempts", "0", "hi"], {}, ["max_attempts"]),

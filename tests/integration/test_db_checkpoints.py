@@ -22,7 +22,7 @@ from state.errors import Broken
 from state.models import CallMetrics, Sampling
 from state.resources import Reading, Resident
 from state.run import RunInput, RunOutput, RunState
-from state.tasks import Analysis, Attempt, Decision, Plan, Reason, Result, Task, ToolUse, Turn, Verdict
+from state.tasks import Analysis, Attempt, Decision, LoadDecision, Plan, Reason, Result, Task, ToolUse, Turn, Verdict
 
 METRICS = CallMetrics(model_name="demo", strategy="standard", cache_hit=True)
 RESIDENT = Resident(name="demo", strategy="standard", size_bytes=1, leases=0, last_used=1.5)
@@ -32,6 +32,7 @@ STATE: dict[str, Any] = {
     "task": Task(prompt="2+2?", history=(Turn(request="hi", answer="hello"),)),
     "analysis": Analysis(kind="math", confidence=0.9, language="en", needs=("tools",)),
     "plan": Plan(attempt=1, model="demo", strategy="standard", sampling=Sampling(), reading=READING),
+    "loads": [LoadDecision(decision="edit", model="demo")],
     "attempts": [
         Attempt(
             number=1,

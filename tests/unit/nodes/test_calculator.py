@@ -27,6 +27,16 @@ from nodes.tools.calculator import CalculationError, calculator, evaluate, rende
         ("-0.05", "-0.05"),
         ("123456789 * 987654321", "121932631112635269"),
         ("1000000 / 7", "142857.1429"),
+        ("15% of 80", "12"),
+        ("15 % de 80", "12"),
+        ("12.5% of 1,000", "125"),
+        ("100 / 50% of 4", "50"),
+        ("10 + 15% of (80 + 20)", "25"),
+        ("20% * 50", "10"),
+        ("(20%)", "0.2"),
+        ("25%", "0.25"),
+        ("17 % 5", "2"),
+        ("17 % -5", "-3"),
     ],
 )
 def test_arithmetic_is_exact(expression: str, value: str) -> None:
@@ -57,6 +67,9 @@ def test_arithmetic_is_exact(expression: str, value: str) -> None:
         ("-" * 100 + "1", "nested"),
         ("1e999", "too large"),
         ("1\x00+1", "not an arithmetic"),
+        ("80 + 15%", "of what"),
+        ("100 - 5 %", "of what"),
+        ("100 / 50% of (2 + 2)", "parentheses"),
     ],
 )
 def test_what_is_not_arithmetic_is_refused(expression: str, reason: str) -> None:

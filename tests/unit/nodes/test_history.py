@@ -2,8 +2,10 @@
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langgraph.runtime import Runtime
 
 from nodes.history import MAX_TURNS, read_history, read_task
+from state.context import Context
 from state.errors import BadRequest
 from state.run import RunState
 from state.tasks import Attempt, Turn, Verdict
@@ -51,5 +53,6 @@ def test_a_long_thread_is_cut_to_its_latest_turns() -> None:
 async def test_the_node_clears_what_the_last_run_left() -> None:
     attempt = Attempt(number=1, model="m", strategy="standard", answer="old", metrics=METRICS)
     state = RunState(messages=[HumanMessage("hi")], attempts=[attempt], verdicts=[Verdict(score=1, passed=True)])
-    update = await read_history(state)
+    update = await read_history(state, Runtime(context=Context()))
     assert update["attempts"].value == [] and update["verdicts"].value == [] and update["result"] is None
+    assert update["loads"].value == [] and update["plugin"] is None

@@ -1,9 +1,12 @@
 """The validator: each reason fires for its fault and stays silent on a good answer."""
 
+import time
+
 import pytest
 
 from nodes.analyze import analyze
 from nodes.validate import validate
+from state.tasks import Analysis, Kind
 
 GOOD = [
     ("What is 17 + 25?", "17 + 25 = 42"),
@@ -62,7 +65,42 @@ def test_reasons_weigh_together() -> None:
     assert 0 < two.score < one.score < 1
 
 
-@pytest.mark.parametrize("text", ["\x00\ud800", "a" * 200_000, "(" * 100_000, "1" * 100_000, "```python\n" * 9_000])
+HOSTILE = {
+    "control characters": "\x00\x07\x1b[2J\ud800",
+    "one letter": "a" * 200_000,
+    "brackets": "(" * 100_000,
+    "digits": "1" * 100_000,
+    "a sum without end": "1 + " * 25_000,
+    "fences": "```python\n" * 9_000,
+    "nested JSON": '{"a": [' * 12_000,
+    "blanks": "x" + " " * 99_000 + "y",
+    "lines": "\n" * 100_000,
+    "right to left": "مرحبا بالعالم " * 7_000,
+    "template tokens": "<|im_start|>assistant\n" * 4_000,
+    "articles": "write " + "a " * 50_000 + "two words",
+    "quotes": '"' * 100_000,
+    "a list without end": "as a, " * 16_000 + "b or c",
+    "stars": "**" * 50_000,
+}
+KINDS: list[Kind] = ["code", "math", "classification"]
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_no_text_is_too_strange(text: str) -> None:
-    for kind in ("Write Python code", "Give JSON", "What is 2 + 2?", text):
-        assert 0.0 <= validate(kind, text, analyze(kind)).score <= 1.0
+    for prompt in ("Give JSON with the keys a and b", "What is 2 + 2?", text):
+        assert 0.0 <= validate(prompt, text, analyze(prompt)).score <= 1.0
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_time_grows_no_faster_than_the_text(text: str) -> None:
+    """Eight times the text takes about eight times as long; 64 times where a pattern is quadratic."""
+    for kind in KINDS:
+        analysis = Analysis(kind=kind, confidence=1.0, language="en")
+        quick = min(_seconds(text[:8_000], analysis) for _ in range(2))
+        assert _seconds(text[:64_000], analysis) < 30 * quick + 0.05, kind
+
+
+def _seconds(text: str, analysis: Analysis) -> float:
+    began = time.process_time()
+    validate(text, text, analysis)
+    return time.process_time() - began

@@ -59,7 +59,8 @@ async def test_the_terminal_shows_every_node_in_a_line() -> None:
         view.show(Event("run", {"graph": "orchestrator", "thread_id": "t", "next": ["execute"]}))
         for event in events:
             view.show(event)
-        view.show(Event("interrupt", {"value": {"question": "Well?", "answer": "[41]", "reasons": [], "score": 0.1}}))
+        asked = {"about": "score", "question": "Well?", "answer": "[41]\x1b[2J", "reasons": [], "score": 0.1}
+        view.show(Event("interrupt", {"value": asked}))
         result = next(e.data["update"]["result"] for e in events[::-1] if e.name == "node_end")
         view.show(Event("result", result))
     text = out.getvalue()
@@ -70,7 +71,7 @@ async def test_the_terminal_shows_every_node_in_a_line() -> None:
         "score 0.10 · wrong_arithmetic: the value is 42",
         "attempt 2: fake/standard",
         "calls calculator(expression=17 + 25)",
-        "[41]",
+        "[41]␛[2J",
         "17 + 25 = 42",
         "2 attempts",
     ):

@@ -1,0 +1,129 @@
+"""What is remembered of finished runs, in LangGraph's store: found again by the meaning of their requests.
+
+A run is one item, keyed by its id, in its owner's namespace; its request is what is embedded. The owner is the user the
+server authenticated (`Runtime.server_info`), never one that a request names; alone on a machine there is only one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langgraph.runtime import ServerInfo
+from langgraph.store.base import BaseStore, SearchItem
+from pydantic import BaseModel, ConfigDict
+
+from state.tasks import Kind, Related
+
+Namespace = tuple[str, str]
+
+NOBODY = "default"
+"""Owner where nobody is authenticated."""
+RUNS = "runs"
+
+MIN_SIMILARITY = 0.5
+"""Cosine below which an earlier request is not about the same thing. With the hashing embedder .5 means that about half
+of the words are the same."""
+MAX_CHARS = 4_000
+"""Of a request or an answer, kept from its start: what is recalled has to fit a prompt."""
+
+
+class Memory(BaseModel):
+    """A finished run, as the store keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    request: str
+    answer: str
+    kind: Kind = "other"
+    language: str = "und"
+    score: float | None = None
+    passed: bool = True
+    thread_id: str = ""
+    summary: tuple[str, ...] = ()
+
+
+class Found(BaseModel):
+    """A remembered run, how near its request is (None where the store has no vectors), and when it ended (ISO 8601)."""
+
+    run_id: str
+    memory: Memory
+    similarity: float | None
+    at: str
+
+
+def runs_of(server: ServerInfo | None) -> Namespace:
+    """Where the runs of the authenticated user are kept: pass `runtime.server_info`.
+
+    LangGraph allows no dot in a label of a namespace, and no two users may share one, so dots are escaped.
+    """
+    owner = server.user.identity if server is not None and server.user is not None else NOBODY
+    return (owner.replace("%", "%25").replace(".", "%2E") or NOBODY, RUNS)
+
+
+async def remember(store: BaseStore, namespace: Namespace, run_id: str, memory: Memory) -> None:
+    """Keep a run; a run that is kept again, as after a crash, replaces itself."""
+    value: dict[str, Any] = memory.model_dump(mode="json")
+    value.update(
+        request=storable(memory.request), answer=storable(memory.answer), summary=[storable(s) for s in memory.summary]
+    )
+    await store.aput(namespace, run_id, value, index=["request"])
+
+
+async def find_runs(
+    store: BaseStore, namespace: Namespace, query: str | None, *, limit: int, passed_only: bool = False
+) -> list[Found]:
+    """Remembered runs, nearest requests first; without a query, or without vectors, in the store's own order."""
+    items = await store.asearch(
+        namespace,
+        query=storable(query) if query else None,
+        filter={"passed": True} if passed_only else None,
+        limit=limit,
+    )
+    return [_found(item) for item in items]
+
+
+async def recall(
+    store: BaseStore, namespace: Namespace, request: str, *, limit: int, thread_id: str | None
+) -> tuple[Related, ...]:
+    """Up to `limit` runs of other threads whose requests are near this one and whose answers passed, nearest first.
+
+    A store without vectors recalls nothing: the latest runs are not the related ones.
+    """
+    if limit <= 0:
+        return ()
+    # Twice as many: those of this thread are among them, and a request that was asked again and again.
+    found = await find_runs(store, namespace, request, limit=2 * limit + 5, passed_only=True)
+    return nearest(found, limit=limit, thread_id=thread_id)
+
+
+def nearest(found: Sequence[Found], *, limit: int, thread_id: str | None) -> tuple[Related, ...]:
+    """Those of other threads that are near enough, each request once."""
+    chosen: dict[str, Related] = {}
+    for each in found:
+        if each.similarity is None or each.similarity < MIN_SIMILARITY or each.memory.thread_id == thread_id:
+            continue
+        chosen.setdefault(
+            each.memory.request.strip().casefold(),
+            Related(
+                run_id=each.run_id,
+                request=each.memory.request,
+                answer=each.memory.answer,
+                similarity=max(-1.0, min(1.0, each.similarity)),
+            ),
+        )
+    return tuple(chosen.values())[:limit]
+
+
+def storable(text: str) -> str:
+    """A text's start, without what Postgres' JSON cannot hold: NUL and lone surrogates."""
+    return text[:MAX_CHARS].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def _found(item: SearchItem) -> Found:
+    return Found(
+        run_id=item.key,
+        memory=Memory.model_validate(item.value),
+        similarity=item.score,
+        at=item.updated_at.isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,1 @@
+"""What the next attempt is to be: which model, loaded how, changed how. Plain functions for `monitor.py`."""

@@ -1,0 +1,1 @@
+"""Two configurations over one data set, compared item by item: what `lab eval run` does."""

@@ -22,19 +22,22 @@ NODE_NAME = r"[A-Za-z][A-Za-z0-9_]{0,39}"
 def load_plugins(specs: Sequence[str]) -> tuple[Plugin, ...]:
     """The plugins in the order they are named. Raises BadRequest that says which line is wrong and why."""
     plugins: list[Plugin] = []
+    modules: dict[str, ModuleType] = {}
     for spec in specs:
-        found = _load(spec)
+        found = _load(spec, modules)
         if any(found.name == other.name for other in plugins):
             raise BadRequest(f"{spec}: a plugin named '{found.name}' is there already; give it another name=")
         plugins.append(found)
     return tuple(plugins)
 
 
-def _load(spec: str) -> Plugin:
+def _load(spec: str, modules: dict[str, ModuleType]) -> Plugin:
+    """The plugin that one line names. `modules`: those loaded already, as a file of two plugins is run once."""
     where, _, name = spec.rpartition(":")
     if not where or not name.isidentifier():
         raise BadRequest(f"{spec}: expected path/to/file.py:name or package.module:name")
-    module = _module(spec, where)
+    module = modules.get(where) or _module(spec, where)
+    modules[where] = module
     try:
         found = getattr(module, name)
     except AttributeError as error:
@@ -52,7 +55,7 @@ def _module(spec: str, where: str) -> ModuleType:
         return _file(Path(where).expanduser()) if where.endswith(".py") else importlib.import_module(where)
     except BadRequest:
         raise
-    except Exception as error:  # the user's own code, run for the first time
+    except (Exception, SystemExit) as error:  # the user's own code, run for the first time
         raise BadRequest(f"{spec}: it cannot be imported: {type(error).__name__}: {error}") from error
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from langchain_core.exceptions import OutputParserException
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import (
+    BaseMessage,
+    HumanMessage,
+    MessageLikeRepresentation,
+    SystemMessage,
+    convert_to_messages,
+)
 from langgraph.constants import TAG_NOSTREAM
 from langgraph.runtime import Runtime
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nodes.kinds.classifier import rank_kinds
 from nodes.kinds.parts import take_apart
-from nodes.language import UNDETERMINED, detect
+from nodes.language import detect
 from nodes.tools.choose import plain
 from nodes.tools.cues import CALLED_FOR
 from state.context import Context
@@ -49,6 +55,10 @@ _ASK = (
 )
 
 
+Earlier = Turn | MessageLikeRepresentation
+"""One thing of a history, as users of `analyze` have it. A bare text is a request."""
+
+
 class AskedKind(BaseModel):
     """The kind of a request."""
 
@@ -57,24 +67,27 @@ class AskedKind(BaseModel):
     kind: Kind
 
 
-def analyze(prompt: str, history: Sequence[Turn] | None = None) -> Analysis:
+def analyze(prompt: str, history: Sequence[Earlier] | None = None) -> Analysis:
     """What a request asks for. Deterministic; never raises, whatever the text.
 
     `history` settles what the prompt alone leaves open: the language, and the kind of "And 5 more?", are those of the
-    turn before.
+    turn before. Besides turns (or dicts of their fields) it may hold requests as texts, and messages: LangChain's,
+    `(role, text)`, or dicts with "role" and "content". Raises BadRequest for anything else.
     """
-    text = prompt if len(prompt) <= MAX_CHARS else prompt[: MAX_CHARS // 2] + "\n" + prompt[-MAX_CHARS // 2 :]
+    if not isinstance(prompt, str):
+        raise BadRequest(f"the prompt must be a text, not {type(prompt).__name__}")
+    text, earlier = _bounded(prompt), last_request(history or ())
     first, second = rank_kinds(text)[:2]
     kind, second_kind, confidence = first.kind, second.kind, first.probability
-    if history and confidence < 0.85 and len(text.split()) <= 7 and _FOLLOW_UP.match(text):
-        before = rank_kinds(history[-1].request)[0]
+    if earlier and confidence < 0.85 and len(text.split()) <= 7 and _FOLLOW_UP.match(text):
+        before = rank_kinds(earlier)[0]
         if before.probability > confidence and before.kind != kind:
             kind, second_kind, confidence = before.kind, kind, before.probability * 0.8
     analysis = Analysis(
         kind=kind,
         second_kind=second_kind if second.probability >= SECOND or kind != first.kind else None,
         confidence=round(confidence, 3),
-        language=_language(text, history or ()),
+        language=_language(text, earlier),
         complexity=_complexity(prompt, text),
     )
     return analysis.model_copy(update={"needs": _needs(prompt, text, analysis)})
@@ -95,7 +108,7 @@ async def analyze_task(
         kind = await ask_kind(models, analyst, state.task.prompt)
         if kind is not None and kind != analysis.kind:
             analysis = analysis.model_copy(update={"kind": kind, "second_kind": analysis.kind})
-            needs = _needs(state.task.prompt, state.task.prompt[:MAX_CHARS], analysis)
+            needs = _needs(state.task.prompt, _bounded(state.task.prompt), analysis)
             analysis = analysis.model_copy(update={"needs": needs})
     return {"analysis": analysis}
 
@@ -111,16 +124,45 @@ async def ask_kind(models: ChatModels, analyst: str, prompt: str) -> Kind | None
     return asked.kind if isinstance(asked, AskedKind) else None
 
 
-def _language(text: str, history: Sequence[Turn]) -> str:
+def last_request(history: Sequence[Earlier]) -> str:
+    """What the user asked last before this request; empty where there is nothing. Raises BadRequest."""
+    if isinstance(history, str | bytes | Mapping) or not isinstance(history, Sequence):
+        raise BadRequest(f"history must be a list of turns, messages or texts, not {type(history).__name__}")
+    for each in reversed(history):
+        if isinstance(each, Turn):
+            return each.request
+        if isinstance(each, str):
+            return each
+        if isinstance(each, Mapping) and isinstance(each.get("request"), str):
+            return str(each["request"])
+        message = _message(each)
+        if isinstance(message, HumanMessage):
+            return message.text
+    return ""
+
+
+def _message(given: object) -> BaseMessage:
+    try:
+        return convert_to_messages([given])[0]  # type: ignore[list-item]  # whatever it is: it says so
+    except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError) as error:
+        known = 'Turn, a text, a message, (role, text) or {"role": …, "content": …}'
+        raise BadRequest(f"history holds a {type(given).__name__} that is none of: {known}") from error
+
+
+def _bounded(prompt: str) -> str:
+    return prompt if len(prompt) <= MAX_CHARS else prompt[: MAX_CHARS // 2] + "\n" + prompt[-MAX_CHARS // 2 :]
+
+
+def _language(text: str, earlier: str) -> str:
     """That of the sentences that ask, as the text to translate may be in another; if they do not tell, of the whole."""
     language, confidence = detect(take_apart(text).asked)
     if confidence < 0.2:
         language, confidence = detect(text)
-    if confidence < 0.2 and history:
-        earlier, earlier_confidence = detect(history[-1].request)
-        if earlier_confidence > confidence:
-            return earlier
-    return language if language != UNDETERMINED or not history else detect(history[-1].request)[0]
+    if confidence < 0.2 and earlier:
+        before, sure = detect(earlier)
+        if sure > confidence:
+            return before
+    return language
 
 
 def _complexity(prompt: str, text: str) -> Literal["low", "medium", "high"]:

@@ -25,6 +25,10 @@ def add_metrics(first: CallMetrics | None, second: CallMetrics) -> CallMetrics:
         return second
     seconds = first.inference_time_sec + second.inference_time_sec
     tokens = first.tokens_generated + second.tokens_generated
+    # A call that no model made, as a tool call that the request spells out, has no first token.
+    first_token = first.time_to_first_token_sec
+    if first_token is None:
+        first_token = second.time_to_first_token_sec
     return second.model_copy(
         update={
             "cache_hit": first.cache_hit and second.cache_hit,
@@ -32,8 +36,9 @@ def add_metrics(first: CallMetrics | None, second: CallMetrics) -> CallMetrics:
             "inference_time_sec": seconds,
             "total_time_sec": first.total_time_sec + second.total_time_sec,
             "queue_wait_sec": first.queue_wait_sec + second.queue_wait_sec,
-            "time_to_first_token_sec": first.time_to_first_token_sec,
+            "time_to_first_token_sec": first_token,
             "prompt_tokens": first.prompt_tokens + second.prompt_tokens,
+            "prompt_tokens_reused": first.prompt_tokens_reused + second.prompt_tokens_reused,
             "tokens_generated": tokens,
             "tokens_per_sec": round(tokens / seconds, 1) if seconds else 0.0,
             "gpu_memory_used_gb": max(first.gpu_memory_used_gb, second.gpu_memory_used_gb),

@@ -11,6 +11,8 @@ from langgraph.runtime import Runtime
 
 from nodes.calling.attempts import ends, finish_attempt
 from nodes.calling.calls import Call, next_call, spelled_out
+from nodes.calling.window import sendable
+from nodes.humans.load import needs_approval, sized_now
 from nodes.humans.tool_calls import refuse_unoffered
 from state.context import Context
 from state.errors import BadRequest
@@ -25,13 +27,18 @@ async def execute(
     """Answer once, or ask for tools and be called again with their answers.
 
     Reads `task`, `analysis`, `plan`, `scratch` and, on a retry, `attempts`, `verdicts` and `decision`. Appends the
-    model's messages to `scratch` and, when it calls no tool, the finished attempt to `attempts`. Raises BadRequest for
-    unknown names of tools, ContextOverflow, NoMemory, Unavailable.
+    model's messages to `scratch` and, when it calls no tool, the finished attempt to `attempts`. Writes nothing but
+    `plan`, with the bytes of its load, where its model has left the memory and a human is to be asked first. Raises
+    BadRequest for unknown names of tools, ContextOverflow, NoMemory, Unavailable.
     """
     assert state.task is not None and state.plan is not None, "monitor_resources runs first"
     context, plan = runtime.context or Context(), state.plan
     if (spelled := spelled_out(state, context, models.card(plan.model), tools)) is not None:
         return {"scratch": [spelled]}
+    if context.approve_load_over is not None:
+        now = await asyncio.to_thread(sized_now, plan, models)
+        if needs_approval(now, state.loads, context.approve_load_over):
+            return {"plan": now}
     loaded = models.is_loaded(plan.model, plan.strategy)
     runtime.stream_writer(
         {"event": "model", "model": plan.model, "strategy": plan.strategy, "loaded": loaded, "attempt": plan.attempt}
@@ -40,7 +47,9 @@ async def execute(
     for _ in range(len(ends(state.scratch)), max(1, len(plan.parts))):
         # Counting tokens may read the tokenizer's files, which must not hold up the event loop.
         call = await asyncio.to_thread(next_call, state, context, models, tools, [*state.scratch, *said])
-        reply = await ask(models, plan, call)
+        # Halves of surrogate pairs, as in a tool call's JSON, would end the stream that tells of the reply.
+        reply = sendable(await ask(models, plan, call))
+        assert isinstance(reply, AIMessage)
         said.append(reply)
         if reply.tool_calls and call.tools:
             return {"scratch": [*said, *refuse_unoffered(reply, call.tools)]}

@@ -34,12 +34,14 @@ def read_task(messages: Sequence[AnyMessage]) -> Task:
         raise BadRequest("the prompt is empty; say what you want answered")
     turns: list[Turn] = []
     request: str | None = None
-    for message in messages[:-1]:
+    answer = ""
+    for message in messages:
         if isinstance(message, HumanMessage):
-            request = message.text
-        elif isinstance(message, AIMessage) and request is not None and message.text.strip():
-            turns.append(Turn(request=request, answer=message.text))
-            request = None
+            if request is not None and answer:
+                turns.append(Turn(request=request, answer=answer))
+            request, answer = message.text, ""
+        elif isinstance(message, AIMessage) and message.text.strip():
+            answer = message.text  # the last one: models also write beside the tools they call
     return Task(prompt=prompt, history=tuple(turns[-MAX_TURNS:]))
 
 

@@ -6,12 +6,14 @@ server authenticated (`Runtime.server_info`), never one that a request names; al
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from langgraph.runtime import ServerInfo
 from langgraph.store.base import BaseStore, SearchItem
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from state.tasks import Kind, Related
 
@@ -26,6 +28,8 @@ MIN_SIMILARITY = 0.5
 of the words are the same."""
 MAX_CHARS = 4_000
 """Of a request or an answer, kept from its start: what is recalled has to fit a prompt."""
+
+log = logging.getLogger(__name__)
 
 
 class Memory(BaseModel):
@@ -55,10 +59,13 @@ class Found(BaseModel):
 def runs_of(server: ServerInfo | None) -> Namespace:
     """Where the runs of the authenticated user are kept: pass `runtime.server_info`.
 
-    LangGraph allows no dot in a label of a namespace, and no two users may share one, so dots are escaped.
+    No two users share a namespace. LangGraph allows no dot in a label, none that is empty, and "langgraph" not as the
+    first; Postgres holds neither NUL nor lone surrogates: such names are escaped.
     """
-    owner = server.user.identity if server is not None and server.user is not None else NOBODY
-    return (owner.replace("%", "%25").replace(".", "%2E") or NOBODY, RUNS)
+    if server is None or server.user is None:
+        return (NOBODY, RUNS)
+    owner = quote(server.user.identity, safe="", errors="surrogatepass").replace(".", "%2E")
+    return (f"%{owner}" if owner in ("", "langgraph") else owner, RUNS)
 
 
 async def remember(store: BaseStore, namespace: Namespace, run_id: str, memory: Memory) -> None:
@@ -71,16 +78,20 @@ async def remember(store: BaseStore, namespace: Namespace, run_id: str, memory: 
 
 
 async def find_runs(
-    store: BaseStore, namespace: Namespace, query: str | None, *, limit: int, passed_only: bool = False
+    store: BaseStore,
+    namespace: Namespace,
+    query: str | None,
+    *,
+    limit: int,
+    passed_only: bool = False,
+    except_thread: str | None = None,
 ) -> list[Found]:
     """Remembered runs, nearest requests first; without a query, or without vectors, in the store's own order."""
-    items = await store.asearch(
-        namespace,
-        query=storable(query) if query else None,
-        filter={"passed": True} if passed_only else None,
-        limit=limit,
-    )
-    return [_found(item) for item in items]
+    wanted: dict[str, Any] = {"passed": True} if passed_only else {}
+    if except_thread is not None:
+        wanted["thread_id"] = {"$ne": except_thread}
+    items = await store.asearch(namespace, query=storable(query) if query else None, filter=wanted or None, limit=limit)
+    return [found for item in items if (found := _found(item)) is not None]
 
 
 async def recall(
@@ -92,16 +103,16 @@ async def recall(
     """
     if limit <= 0:
         return ()
-    # Twice as many: those of this thread are among them, and a request that was asked again and again.
-    found = await find_runs(store, namespace, request, limit=2 * limit + 5, passed_only=True)
-    return nearest(found, limit=limit, thread_id=thread_id)
+    # Twice as many: a request that was asked again and again is among them.
+    found = await find_runs(store, namespace, request, limit=2 * limit + 5, passed_only=True, except_thread=thread_id)
+    return nearest(found, limit=limit)
 
 
-def nearest(found: Sequence[Found], *, limit: int, thread_id: str | None) -> tuple[Related, ...]:
-    """Those of other threads that are near enough, each request once."""
+def nearest(found: Sequence[Found], *, limit: int) -> tuple[Related, ...]:
+    """Those that are near enough, each request once."""
     chosen: dict[str, Related] = {}
     for each in found:
-        if each.similarity is None or each.similarity < MIN_SIMILARITY or each.memory.thread_id == thread_id:
+        if each.similarity is None or each.similarity < MIN_SIMILARITY:
             continue
         chosen.setdefault(
             each.memory.request.strip().casefold(),
@@ -120,10 +131,13 @@ def storable(text: str) -> str:
     return text[:MAX_CHARS].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
-def _found(item: SearchItem) -> Found:
-    return Found(
-        run_id=item.key,
-        memory=Memory.model_validate(item.value),
-        similarity=item.score,
-        at=item.updated_at.isoformat(timespec="seconds"),
-    )
+def _found(item: SearchItem) -> Found | None:
+    """None for an item that is no run: others, too, may write into the store."""
+    try:
+        memory = Memory.model_validate(item.value)
+    except ValidationError as error:
+        log.warning("item %s of the store is no remembered run: %s", item.key, " ".join(str(error).split()))
+        return None
+    # Not `updated_at`, which is also when another embedder embedded it anew.
+    at = item.created_at.isoformat(timespec="seconds")
+    return Found(run_id=item.key, memory=memory, similarity=item.score, at=at)

@@ -99,7 +99,7 @@ class Planner:
         card = self._models.card(last.model)
         match remedy:
             case "more_tokens":
-                return context.max_tokens is None
+                return context.max_tokens is None and (last.sampling.max_tokens or 0) < card.context_length
             case "add_tools":
                 return "tools" in card.capabilities and context.max_tool_rounds > 0 and context.tools != ()
             case "lower_temperature":

@@ -8,7 +8,7 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from nodes.humans.load import needs_approval
-from nodes.humans.tool_calls import answers_of, last_reply
+from nodes.humans.tool_calls import all_answered
 from nodes.plugins import Plugin, chosen
 from state.context import Context
 from state.run import RunState
@@ -48,19 +48,23 @@ def after_load(
 
 def after_execute(
     state: RunState, runtime: Runtime[Context]
-) -> Literal["approve_tools", "call_tools", "validate_answer"]:
-    """To the tools while the planned attempt is unfinished: the model asked for them. Else to the validator."""
+) -> Literal["approve_load", "approve_tools", "call_tools", "validate_answer"]:
+    """To the tools while the planned attempt is unfinished: the model asked for them. Else to the validator.
+
+    To a human where the model was not asked: it has left the memory since the plan was made.
+    """
     assert state.plan is not None, "monitor_resources runs first"
+    context = runtime.context or Context()
     if len(state.attempts) >= state.plan.attempt:
         return "validate_answer"
-    return "approve_tools" if (runtime.context or Context()).approve_tools else "call_tools"
+    if all_answered(state.scratch) and needs_approval(state.plan, state.loads, context.approve_load_over):
+        return "approve_load"
+    return "approve_tools" if context.approve_tools else "call_tools"
 
 
 def after_tools_decision(state: RunState) -> Literal["call_tools", "execute"]:
     """Back to the model at once when a human has answered all its calls."""
-    calls = last_reply(state.scratch).tool_calls
-    answered = answers_of(state.scratch)
-    return "execute" if all(call["id"] in answered for call in calls) else "call_tools"
+    return "execute" if all_answered(state.scratch) else "call_tools"
 
 
 def after_validate(

@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore
 
 from llm.sizing import human_bytes
+from nodes.calling.prompting import clean
 from nodes.costs import add_metrics
 from nodes.memory import Memory, remember, runs_of
 from state.context import Context
@@ -18,6 +19,9 @@ from state.errors import LabError
 from state.models import CallMetrics
 from state.run import RunState
 from state.tasks import Attempt, Reason, Result, Verdict
+
+OUTPUT_CHARS = 120
+"""Of a tool's output that the summary tells."""
 
 log = logging.getLogger(__name__)
 
@@ -97,11 +101,11 @@ def tell(state: RunState) -> tuple[str, ...]:
     for load in state.loads:
         lines.append(f"human: load of {load.model}{f'/{load.strategy}' if load.strategy else ''}: {load.decision}")
     for attempt, verdict in zip(state.attempts, state.verdicts, strict=True):
-        tools = "".join(f", {use.name} → {use.output}" for use in attempt.tools)
+        tools = "".join(f", {use.name} → {clean(use.output, OUTPUT_CHARS)}" for use in attempt.tools)
+        made_as = f"/{attempt.strategy}" if attempt.strategy else ""
         reasons = ", ".join(reason.name for reason in verdict.reasons) or "nothing found"
         lines.append(
-            f"attempt {attempt.number}: {attempt.model}/{attempt.strategy}{tools}, "
-            f"score {verdict.score:.2f} ({reasons})"
+            f"attempt {attempt.number}: {attempt.model}{made_as}{tools}, score {verdict.score:.2f} ({reasons})"
         )
     if state.decision is not None:
         lines.append(f"human: {state.decision.decision}")

@@ -24,7 +24,8 @@ def resume_input(
     NotFound for one that names a question or a model there is not.
     """
     if not before.next:
-        raise Conflict(f"thread {thread_id} has nothing to resume: its last run is finished")
+        why = "its last run is finished" if before.created_at else "no run of it has come to a checkpoint"
+        raise Conflict(f"thread {thread_id} has nothing to resume: {why}")
     if not before.interrupts:
         if decision is not None:
             raise Conflict(f"thread {thread_id} asks for no decision; resume it without one")
@@ -61,7 +62,7 @@ def _asked(thread_id: UUID, waiting: Sequence[Interrupt], interrupt_id: str | No
 def _check(answer: Answer | None, services: Services) -> None:
     """What the node would find too, with another question; here it is told at once."""
     match answer:
-        case None | Decision():
+        case None | Decision() | LoadDecision(decision="reject"):
             return
         case LoadDecision():
             services.models.card(answer.model)

@@ -71,6 +71,10 @@ class Runner:
             if name not in known:
                 raise BadRequest(f"there is no tool '{name}'; choose of: {', '.join(known)}")
         if request.resume:
+            if request.prompt is not None:
+                raise BadRequest("a resume goes on with an unfinished run and takes no prompt; leave one of them out")
+            if request.thread_id is None:
+                raise BadRequest("a resume needs the thread_id of the run to go on with")
             return
         if request.decision is not None:
             raise BadRequest("a decision answers a run that waits: send it with resume and without a prompt")
@@ -151,9 +155,14 @@ class Runner:
         return resume_input(thread_id, before, request.decision, request.interrupt_id, self._services)
 
     async def _context(self, request: RunRequest, thread_id: UUID) -> Context:
-        """The run's settings; a resumed run keeps those it was started with unless told otherwise."""
-        continued = await self._runs.newest_run(thread_id) if request.resume else None
-        return read_context({**(continued.context or {} if continued else {}), **request.context})
+        """The run's settings; a resumed run keeps those it was started with unless told otherwise, which null does not:
+        clients send it for what they leave open.
+        """
+        if not request.resume:
+            return read_context(request.context)
+        continued = await self._runs.newest_run(thread_id)
+        told = {name: value for name, value in request.context.items() if value is not None}
+        return read_context({**(continued.context or {} if continued else {}), **told})
 
     async def _record(self, run_id: UUID, status: Outcome, result: object, error: str | None) -> None:
         """Write the outcome down. Raises Conflict when a result came after another process took the run over."""

@@ -28,7 +28,7 @@ class RunState(RunInput):
     plugin: PluginUse | None = None
     """Written by the plugin that the request was given to, before any model."""
     plan: Plan | None = None
-    """Written by `monitor_resources`, once an attempt."""
+    """Written by `monitor_resources`, once an attempt; by `execute` where its model has left the memory since."""
     loads: Annotated[list[LoadDecision], operator.add] = Field(default_factory=list)
     """Appended by `approve_load`."""
     scratch: Annotated[list[AnyMessage], add_messages] = Field(default_factory=list)

@@ -193,10 +193,13 @@ def _reply(asked: Question, value: object) -> _Reply:
         value = {"decision": value.strip().lower()}
     elif isinstance(value, Mapping) and "type" in value:
         value = _from_front_end(value)
+    wanted = f'send {{"decision": "{"|".join(asked["choices"])}"}}'
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{type(value).__name__} is no decision; {wanted}")
     try:
         return _Reply.model_validate(value)
     except ValidationError as error:
-        raise ValueError(f'{_first(error)}; send {{"decision": "{"|".join(asked["choices"])}"}}') from error
+        raise ValueError(f"{_first(error)}; {wanted}") from error
 
 
 def _from_front_end(value: Mapping[str, Any]) -> dict[str, Any]:

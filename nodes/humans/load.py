@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from llm.sizing import human_bytes
 from nodes.humans.decisions import LOAD, Question, question, read_load
 from nodes.humans.score import ask
-from nodes.planning.placement import choose_strategy
+from nodes.planning.placement import choose_strategy, is_resident
 from state.context import Context
 from state.errors import BadRequest, NoMemory
 from state.models import Strategy
@@ -71,6 +71,20 @@ def needs_approval(plan: Plan, loads: Sequence[LoadDecision], limit: int | None)
         for load in loads
     )
     return limit is not None and plan.load_bytes > limit and not allowed
+
+
+def sized_now(plan: Plan, models: ChatModels) -> Plan:
+    """The plan with the bytes that its load takes now: while a human was asked, or a process died, models leave.
+
+    Blocks.
+    """
+    card = models.card(plan.model)
+    if card.provider != "local":
+        return plan
+    reading = models.reading()
+    loaded = is_resident(plan.model, plan.strategy, reading)
+    needed = 0 if loaded else models.bytes_needed(plan.model, plan.strategy)
+    return plan.model_copy(update={"load_bytes": needed, "reading": reading})
 
 
 def as_chosen(context: Context, loads: Sequence[LoadDecision]) -> Context:

@@ -30,6 +30,13 @@ def answers_of(scratch: Sequence[AnyMessage]) -> dict[str, ToolMessage]:
     return found
 
 
+def all_answered(scratch: Sequence[AnyMessage]) -> bool:
+    """Whether no call of the model's last message waits for a tool; so too before it has said anything."""
+    answered = answers_of(scratch)
+    last = next((message for message in reversed(scratch) if isinstance(message, AIMessage)), None)
+    return last is None or all(call["id"] in answered for call in last.tool_calls)
+
+
 def was_rejected(scratch: Sequence[AnyMessage]) -> bool:
     """Whether a human rejected a call; tools are not offered then, or the model would ask again."""
     return any(isinstance(message, ToolMessage) and REJECTED in message.additional_kwargs for message in scratch)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from nodes.analyze import analyze
+from nodes.labelled import read_rows
 from state.errors import BadRequest
 from state.tasks import Analysis, Kind
 
@@ -72,23 +72,11 @@ class Figures(NamedTuple):
 
 def read_lines(path: Path) -> list[Line]:
     """The labelled requests of a JSON-lines file. Raises BadRequest with file, line and what is wrong."""
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(f"{path}: cannot be read as UTF-8 text: {error}") from error
-    # Not splitlines(): JSON may hold U+2028 and the like unescaped.
-    lines = [_parse(text, f"{path}:{number}") for number, text in enumerate(content.split("\n"), 1) if text.strip()]
-    if not lines:
-        raise BadRequest(f'{path}: no lines; each is {{"prompt": "…", "task": "…"}} as JSON')
-    return lines
+    return [_line(row, where) for where, row in read_rows(path, '{"prompt": "…", "task": "…"}')]
 
 
-def _parse(text: str, where: str) -> Line:
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"{where}: not JSON: {error}") from error
-    if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("prompt", "task")):
+def _line(row: dict[str, Any], where: str) -> Line:
+    if not all(isinstance(row.get(key), str) for key in ("prompt", "task")):
         raise BadRequest(f'{where}: expected an object with the strings "prompt" and "task"')
     if row["task"] not in KINDS:
         raise BadRequest(f"{where}: task '{row['task'][:40]}' is unknown; choose one of: {', '.join(get_args(Kind))}")

@@ -42,7 +42,7 @@ def main() -> None:
     """Read, cross-validate, fit on everything, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", type=Path, help='lines {"prompt", "task", "lang", "source"}')
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="default: the shipped weights, which it replaces")
     options = parser.parse_args()
     made, corpus = generate(), [row for path in sorted(CORPUS.glob("*.jsonl")) for row in read_examples(path)]
     real = read_examples(options.real) if options.real else []

@@ -24,6 +24,9 @@ ENOUGH: dict[Kind, tuple[Capability, ...]] = {
 }
 """For a kind of request, the capabilities of which a model needs one; other kinds need none but to chat."""
 
+FAR_SMALLER = 100
+"""A model with fewer than the default's weights by this factor is a toy beside it, whatever its card says it can do."""
+
 BEST: dict[Kind, Capability] = {"code": "code", "math": "math", "reasoning": "reasoning"}
 """What another model should have when one that was enough has failed."""
 
@@ -74,11 +77,13 @@ def propose(
     tried: Collection[str],
     usable: Callable[[ModelCard], bool],
     stronger_than: ModelCard | None = None,
+    in_place_of: ModelCard | None = None,
 ) -> ModelCard | None:
     """The best other model: one in memory first, then the one that takes the least to load; None when there is none.
 
     `usable` says whether a model's files are here and fit; it may be slow, so it is asked in that order and no further
-    than the first yes. `stronger_than`: only models that promise more than this one, which has failed.
+    than the first yes. `stronger_than`: only models that promise more than this one, which has failed. `in_place_of`:
+    no model that is far smaller than this one, which could answer after all.
     """
     fitting = [
         card
@@ -87,6 +92,7 @@ def propose(
         and card.name not in tried
         and not lacks(card, demand)
         and (stronger_than is None or promises_more(card, stronger_than, demand))
+        and (in_place_of is None or card.parameters * FAR_SMALLER > in_place_of.parameters or not card.parameters)
     ]
     fitting.sort(key=lambda card: (card.name not in loaded, card.parameters or math.inf, card.name))
     return next((card for card in fitting if usable(card)), None)

@@ -40,9 +40,12 @@ class Chooser:
             return self._models.card(self._context.model), ()
         default = self._models.card(self._models.default_model)
         if missing := lacks(default, self._exact(default)):
-            other = self._propose(tried=[default.name])
+            other = self._propose(tried=[default.name], in_place_of=default)
             why = f"{default.name} lacks {' and '.join(missing)}"
-            return (other, (f"{other.name}: {why}",)) if other else (default, (f"{why}, and no other model here fits",))
+            if other is not None:
+                return other, (f"{other.name}: {why}",)
+            model, notes = self._beside(default)
+            return model, (f"{why}, and no other model here fits", *notes)
         if default.provider != "local" or is_resident(default.name, self.wanted, self.reading):
             return default, ()
         return self._beside(default)
@@ -81,7 +84,7 @@ class Chooser:
                 raise
             return other, (f"{other.name}: {error}",)
         if needed and must_wait(default.name, strategy, needed, self.reading):
-            other = self._propose(tried=[default.name], only_loaded=True)
+            other = self._propose(tried=[default.name], only_loaded=True, in_place_of=default)
             if other is not None:
                 return other, (f"{other.name} is loaded, {default.name} would have to wait for memory",)
         return default, ()
@@ -93,7 +96,12 @@ class Chooser:
         return replace(self._demand, tokens=self._models.chat(card.name).get_num_tokens(sendable_text(self._prompt)))
 
     def _propose(
-        self, *, tried: Sequence[str], only_loaded: bool = False, stronger_than: ModelCard | None = None
+        self,
+        *,
+        tried: Sequence[str],
+        only_loaded: bool = False,
+        stronger_than: ModelCard | None = None,
+        in_place_of: ModelCard | None = None,
     ) -> ModelCard | None:
         loaded = {resident.name for resident in self.reading.resident}
         return propose(
@@ -103,6 +111,7 @@ class Chooser:
             tried=tried,
             usable=self._usable,
             stronger_than=stronger_than,
+            in_place_of=in_place_of,
         )
 
     def _usable(self, card: ModelCard) -> bool:

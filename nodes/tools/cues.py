@@ -18,8 +18,9 @@ Predicate = Callable[[str, Analysis], bool]
 
 _DATE = re.compile(
     r"\b(?:what|which) (?:day|date|weekday|month)\b|\bwhat time is it\b|\bwhat year (?:is it|are we)\b"
-    r"|\b(?:today'?s|the current|the) (?:date|time|weekday)\b|\bday of the week\b"
-    r"|\bhow (?:many|long) .{0,20}\b(?:until|till|since|between|from now)\b"
+    r"|\b(?:today'?s|the current) (?:date|time|weekday)\b|\bday of the week\b"
+    r"|\b(?:what is|what's|tell me|give me|have|know|say) the (?:date|time)\b(?! (?:complexity|limit|zone))"
+    r"|\bhow (?:many (?:days|weeks|months|years)|long) .{0,20}\b(?:until|till|since|between|from now)\b"
     r"|\b(?:\d{1,5}|a|one|two|three|ten) (?:days?|weeks?|months?|years?) (?:from|after|before|ago|later)\b"
     r"|\bque (?:dia|fecha|hora|mes|ano) (?:es|sera|fue|era|cae|estamos|hay|tenemos)\b|\ba que (?:dia|fecha) estamos\b"
     r"|\ben que (?:dia|fecha|mes|ano) (?:estamos|cae|cayo|caera)\b|\bque dia de la semana\b"
@@ -45,9 +46,10 @@ _STATISTICS = re.compile(
     r"lineas|vocales|consonantes|veces)\b|\bpalabra mas larga\b|\btiempo de lectura\b"
 )
 _OPERATION = re.compile(
-    r"\b(?:revers\w{1,3}|backwards?|invert\w{0,3}|invierte\w{0,3}|al reves|dale la vuelta|"
-    r"sort(?:ed|ing)?|alphabetic\w{0,5}|alphabetize|(?:ascending|descending) order|order (?:the|these|from|them)|"
-    r"ordena\w{0,4}|alfabetic\w{1,6}|"
+    # Not `invertir en bolsa`, which is to invest, nor `sort of`.
+    r"\b(?:revers\w{1,3}|backwards?|(?:invert\w{0,3}|invierte\w{0,3})(?! (?:en|mi|mis|tu|su|\d))|"
+    r"al reves|dale la vuelta|sort(?:ed|ing)?(?! (?:of|out)\b)|alphabetic\w{0,5}|alphabetize|"
+    r"(?:ascending|descending) order|order (?:the|these|from|them)|ordena\w{0,4}|alfabetic\w{1,6}|"
     r"upper ?-?case|lower ?-?case|capital letters?|small letters|all caps|mayusculas?|minusculas?|"
     r"duplicates?|duplicad[oa]s?)\b"
 )
@@ -66,11 +68,21 @@ _STATUS = re.compile(
     r"|\b(?:modelos? (?:hay |estan |esta )?cargados?|memoria (?:libre|disponible|queda)"
     r"|estado del (?:laboratorio|sistema|servidor))\b"
 )
+_NAMED_FILE = r"[\w-]{1,40}\.(?:txt|md|csv|json|html|py)\b"
 _SAVE = re.compile(
     r"\b(?:save|store|export|write|guarda\w{0,4}|exporta\w{0,2}|escribe\w{0,2})\b.{0,80}"
-    r"\b(?:files?|disk|ficheros?|archivos?|disco|[\w-]{1,40}\.(?:txt|md|csv|json|html|py))\b",
+    r"\b(?:(?:to|in|into|as|on|en|como|a (?=un|el|fichero|archivo|disco)) ?(?:\w{1,8} ){0,2}"
+    r"(?:files?|disk|ficheros?|archivos?|disco)\b"
+    rf"|{_NAMED_FILE})",
     re.DOTALL,
 )
+_SAVE_CODE = re.compile(
+    r"\b(?:(?:save|store|export) (?:it|this|that|them|the \w{1,12})|guardal[oa]s?"
+    r"|(?:guarda|exporta) (?:est[eoa]|el|la) ?\w{0,12})\b"
+    rf".{{0,60}}\b(?:files?|disk|ficheros?|archivos?|disco|{_NAMED_FILE})",
+    re.DOTALL,
+)
+"""In a request for code `write … that reads a file` speaks of what the code does."""
 
 
 def _wants_calculator(text: str, analysis: Analysis) -> bool:
@@ -94,6 +106,19 @@ def _same_kind(some: set[Unit], others: set[Unit]) -> bool:
     return any(one != other and one.dimension == other.dimension for one in some for other in others)
 
 
+def _wants_operation(text: str, analysis: Analysis) -> bool:
+    """Code that sorts is written, not sorted."""
+    return analysis.kind != "code" and bool(_OPERATION.search(text))
+
+
+def _wants_statistics(text: str, analysis: Analysis) -> bool:
+    return analysis.kind != "code" and bool(_STATISTICS.search(text))
+
+
+def _wants_saving(text: str, analysis: Analysis) -> bool:
+    return bool((_SAVE_CODE if analysis.kind == "code" else _SAVE).search(text))
+
+
 def _found(pattern: re.Pattern[str]) -> Predicate:
     return lambda text, analysis: bool(pattern.search(text))
 
@@ -103,10 +128,10 @@ CALLED_FOR: Mapping[str, Predicate] = MappingProxyType(
         "calculator": _wants_calculator,
         "date_time": _found(_DATE),
         "convert": _wants_convert,
-        "text_statistics": _found(_STATISTICS),
-        "text_operation": _found(_OPERATION),
+        "text_statistics": _wants_statistics,
+        "text_operation": _wants_operation,
         "history_search": _found(_HISTORY),
         "lab_status": _found(_STATUS),
-        "save_output": _found(_SAVE),
+        "save_output": _wants_saving,
     }
 )

@@ -31,16 +31,19 @@ _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[t ].*)?")
 _FIGURES = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})")
 _DAY_MONTH = re.compile(r"(\d{1,2})(?:st|nd|rd|th|o)?(?: of| de)? ([a-z]{3,10})\.?,?(?:(?: of| del| de)? (\d{4}))?")
 _MONTH_DAY = re.compile(r"([a-z]{3,10})\.? (\d{1,2})(?:st|nd|rd|th)?,?(?: (\d{4}))?")
+_WITH_WEEKDAY = re.compile(rf"^(?:{'|'.join((*WEEKDAYS, *_DIAS)).lower()}),? (?:the |el )?(?=\d|[a-z]{{3,10}}\.? \d)")
+"""Before a date it adds nothing: this is how `say_day` writes one."""
 _SPAN = re.compile(r"([+-]?) ?(\d{1,6}) (day|dia|week|semana|month|mes|year|ano)(?:s|es)?\b")
 _BACK = re.compile(r"\b(ago|before|earlier|antes|hace|atras)\b")
 _FILLER = frozenset("ago before earlier antes hace atras in en dentro de from after later and y , + -".split())
 
 
-def read_date(text: str, today: date) -> date:
+def read_date(text: str, today: date, start: date | None = None) -> date:
     """The day that a text says in English or Spanish: `2024-05-01`, `1 May 2024`, `1 de mayo`, `tomorrow`, `viernes`.
 
-    A weekday is the next one after today; a day without a year is of this year. Raises ToolException; figures that may
-    be day or month, such as 03/04/2024, are refused rather than guessed.
+    A weekday is the next one after today; a day without a year is of this year. Where days are counted from `start` on,
+    both are the next after it. Raises ToolException; figures that may be day or month, such as 03/04/2024, are refused
+    rather than guessed.
     """
     if len(text) > MAX_CHARS:
         raise _unreadable(text)
@@ -50,15 +53,17 @@ def read_date(text: str, today: date) -> date:
     name = re.sub(r"^(?:the |el |next |this |on |proximo |este )+", "", plain)
     for names in (tuple(day.lower() for day in WEEKDAYS), _DIAS):
         if name in names:
-            return today + timedelta(days=(names.index(name) - today.weekday() - 1) % 7 + 1)
+            first = start or today
+            return first + timedelta(days=(names.index(name) - first.weekday() - 1) % 7 + 1)
+    name = _WITH_WEEKDAY.sub("", name)
     if found := _ISO.fullmatch(plain):
         return _day(*map(int, found.groups()), text=text)
     if found := _FIGURES.fullmatch(plain):
         return _from_figures(*map(int, found.groups()), text=text)
     if found := _DAY_MONTH.fullmatch(name):
-        return _day(int(found[3] or today.year), _month(found[2], text), int(found[1]), text=text)
+        return _in_year(found[3], _month(found[2], text), int(found[1]), today, start, text)
     if found := _MONTH_DAY.fullmatch(name):
-        return _day(int(found[3] or today.year), _month(found[1], text), int(found[2]), text=text)
+        return _in_year(found[3], _month(found[1], text), int(found[2]), today, start, text)
     raise _unreadable(text)
 
 
@@ -69,7 +74,8 @@ def add_span(day: date, span: str) -> date:
     """
     plain = _plain(span)
     parts = _SPAN.findall(plain)
-    if not parts or not _FILLER.issuperset(_SPAN.sub(" ", plain).split()):
+    # A longer span is cut by then, its `ago` perhaps with it.
+    if len(span) > MAX_CHARS or not parts or not _FILLER.issuperset(_SPAN.sub(" ", plain).split()):
         raise ToolException(f"'{span[:MAX_CHARS]}' is no span; write for example 10 days, -3 weeks, 2 months")
     back = bool(_BACK.search(plain))
     try:
@@ -85,7 +91,7 @@ def answer(now: datetime, start: str = "", plus: str = "", until: str = "") -> s
     """The day of `start` (empty: today), the day `plus` so much, or the days from it until another. Short to copy."""
     day = read_date(start, now.date())
     if until.strip():
-        return _between(day, read_date(until, now.date()))
+        return _between(day, read_date(until, now.date(), day))
     if plus.strip():
         return say_day(add_span(day, plus))
     return f"{now:%H:%M}, {say_day(day)}" if _plain(start) in _NOW else say_day(day)
@@ -135,6 +141,14 @@ def _from_figures(first: int, second: int, year: int, *, text: str) -> date:
     if second > 12:
         return _day(year, first, second, text=text)
     raise ToolException(f"'{text.strip()}' may be two days; write {year}-{second:02}-{first:02} with the month first")
+
+
+def _in_year(year: str | None, month: int, day: int, today: date, start: date | None, text: str) -> date:
+    """A day of that year; without one of this year, or of the year in which it is next after `start`."""
+    if year is not None or start is None:
+        return _day(int(year or today.year), month, day, text=text)
+    this = _day(start.year, month, day, text=text)
+    return this if this >= start else _day(start.year + 1, month, day, text=text)
 
 
 def _day(year: int, month: int, day: int, *, text: str) -> date:

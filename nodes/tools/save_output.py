@@ -33,8 +33,8 @@ def file_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name[: 2 * MAX_NAME_CHARS]).strip()
     if not name or len(name) > MAX_NAME_CHARS or len(name.encode("utf-8", "replace")) > 2 * MAX_NAME_CHARS:
         raise ToolException(f"give a file name of 1 to {MAX_NAME_CHARS} characters, such as report.txt")
-    # Category C: control characters, NUL among them, invisible marks of direction, lone surrogates.
-    if any(char in _FORBIDDEN or unicodedata.category(char).startswith("C") for char in name):
+    # Category C: control characters, NUL among them, invisible marks of direction, lone surrogates; Zl, Zp: new lines.
+    if any(char in _FORBIDDEN or unicodedata.category(char)[0] == "C" or char in "\u2028\u2029" for char in name):
         raise ToolException("give a plain file name without folders, such as report.txt")
     if name.startswith((".", "~", "-")) or name.endswith("."):
         raise ToolException("a file name starts with a letter or number and does not end in a dot, as report.txt")

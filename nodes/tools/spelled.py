@@ -54,12 +54,19 @@ _NOW = re.compile(r"what time is it(?: now)?|what(?: i|')s the time|que hora es(
 _NUMBER = r"(-?\d{1,15}(?:\.\d{1,10})?)"
 _FROM_TO = re.compile(
     rf"(?:please |por favor )?(?:convert|convierte|pasa|what is|how much is|cuanto (?:es|son))? ?{_NUMBER}"
-    r" ?(.{1,40}?) (?:to|in|into|a|en) (.{1,40})"
+    r" ?(.{1,40}?) (?:to|in|into|a|en) (.{1,40})",
+    re.IGNORECASE,
 )
 _HOW_MANY = re.compile(
     rf"(?:how many|cuant[oa]s) (.{{1,40}}?) (?:is|are|are in|are there in|in|son|hay en|es|equals?) {_NUMBER}"
-    r" ?(.{1,40})"
+    r" ?(.{1,40})",
+    re.IGNORECASE,
 )
+_THOUSANDS = re.compile(r"-?\d{1,3}\.\d{3}")
+"""One and something in English, thousands in Spanish."""
+_MORE = re.compile(r"[.,;!?]\s+(?:and |y )?(?:then|now|also|after that|luego|despues|ahora|tambien)\b")
+_NOT_A_WORD = frozenset("alphabet abecedario alfabeto".split())
+"""`How many letters are in the alphabet` is no question about a word of eight letters."""
 
 
 def spelled_call(prompt: str) -> SpelledCall | None:
@@ -72,10 +79,10 @@ def spelled_call(prompt: str) -> SpelledCall | None:
         return SpelledCall("date_time", {"date": "today"})
     if _NOW.fullmatch(text):
         return SpelledCall("date_time", {"date": "now"})
-    if conversion := _conversion(text):
+    if conversion := _conversion(_spaced(prompt)):
         return conversion
     on = material(prompt)
-    if on is None:
+    if on is None or _MORE.search(_plain(on)):
         return None
     said = _plain(prompt.replace(on, " ", 1))
     builders = [build for cue, build in _BUILDERS if cue.search(said)]
@@ -83,6 +90,7 @@ def spelled_call(prompt: str) -> SpelledCall | None:
 
 
 def _conversion(text: str) -> SpelledCall | None:
+    """Case is kept in `text`: `Mb` and `MB` are two units."""
     if found := _FROM_TO.fullmatch(text):
         number, source, target = found.groups()
     elif found := _HOW_MANY.fullmatch(text):
@@ -90,7 +98,9 @@ def _conversion(text: str) -> SpelledCall | None:
     else:
         return None
     one, other = find_unit(source), find_unit(target)
-    if one is None or other is None or one.dimension != other.dimension:
+    if one is None or other is None or one == other or one.dimension != other.dimension:
+        return None
+    if _THOUSANDS.fullmatch(number):
         return None
     return SpelledCall("convert", {"value": float(number), "from_unit": one.symbol, "to_unit": other.symbol})
 
@@ -101,7 +111,9 @@ def _reversal(on: str, said: str) -> SpelledCall | None:
 
 
 def _letters(on: str, said: str) -> SpelledCall | None:
-    return SpelledCall("text_statistics", {"text": on, "count": "letters"}) if on.isalpha() else None
+    if not on.isalpha() or on.casefold() in _NOT_A_WORD:
+        return None
+    return SpelledCall("text_statistics", {"text": on, "count": "letters"})
 
 
 def _words(on: str, said: str) -> SpelledCall | None:
@@ -117,7 +129,10 @@ def _lower(on: str, said: str) -> SpelledCall | None:
 
 
 def _sorting(on: str, said: str) -> SpelledCall | None:
-    return _operation("sort_descending" if _DOWN.search(said) else "sort", on) if "," in on else None
+    """Not of figures with commas in them beside commas between them: `3,000, 20`."""
+    if "," not in on or (re.search(r"\d,\d", on) and re.search(r"[,;]\s|;", on)):
+        return None
+    return _operation("sort_descending" if _DOWN.search(said) else "sort", on)
 
 
 def _operation(name: str, on: str) -> SpelledCall:
@@ -164,5 +179,10 @@ def _only_words(text: str) -> bool:
 
 def _plain(text: str) -> str:
     """In small letters, without accents and marks at its ends, spaces single."""
-    split = unicodedata.normalize("NFKD", text.replace("º", "°").replace("’", "'")).casefold()
+    return _spaced(text).casefold()
+
+
+def _spaced(text: str) -> str:
+    """Without accents and marks at its ends, spaces single."""
+    split = unicodedata.normalize("NFKD", text.replace("º", "°").replace("’", "'"))
     return " ".join("".join(char for char in split if not unicodedata.combining(char)).split()).strip(_EDGES)

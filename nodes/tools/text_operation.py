@@ -31,6 +31,10 @@ _OTHER_NAMES: Mapping[Operation, str] = MappingProxyType(
     }
 )
 _NUMBER = re.compile(r"[-+]?\d{1,40}(?:\.\d{1,40})?")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})*(?:\.\d{1,40})?|" + _NUMBER.pattern)
+_DECIMAL_COMMA = re.compile(r"[-+]?\d{1,40}(?:,\d{1,40})?")
+_COMMA = re.compile(r",(?:\s+|(?!\d))|(?<!\d),")
+"""One between items where figures have commas too: `3,000, 20`."""
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 _FLAGS = range(0x1F1E6, 0x1F200)
 _JOINERS = frozenset("\u200d\ufe0f\ufe0e")
@@ -48,8 +52,11 @@ def reverse_words(text: str) -> str:
 def sort(text: str, *, descending: bool = False) -> str:
     """Items of a list in order: numbers by value, words by the alphabet, in Spanish too (ñ after n, á with a)."""
     items, separator = split_items(text)
-    if items and all(_NUMBER.fullmatch(item) for item in items):
-        return separator.join(sorted(items, key=Fraction, reverse=descending))
+    for form, point in ((_NUMBER, ""), (_THOUSANDS, ""), (_DECIMAL_COMMA, ".")):
+        if all(form.fullmatch(item) for item in items):
+            return separator.join(
+                sorted(items, key=lambda item: Fraction(item.replace(",", point)), reverse=descending)
+            )
     return separator.join(sorted(items, key=_alphabetical, reverse=descending))
 
 
@@ -69,7 +76,9 @@ def split_items(text: str) -> tuple[list[str], str]:
     stripped = text.strip().strip("[]")
     for mark, separator in (("\n", "\n"), (";", "; "), (",", ", ")):
         if mark in stripped:
-            return [item.strip() for item in stripped.split(mark) if item.strip()], separator
+            apart = mark == "," and ", " in stripped
+            parts = _COMMA.split(stripped) if apart else stripped.split(mark)
+            return [item.strip() for item in parts if item.strip()], separator
     return stripped.split(), " "
 
 

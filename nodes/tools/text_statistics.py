@@ -15,6 +15,7 @@ WORDS_A_MINUTE = 200
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _SENTENCE_END = re.compile(r"[.!?…]+(?=[\"'”»)\s]|\Z)|\n+")
+_THE_LETTER = re.compile(r"(?:(?:the|la) )?(?:letter|letra) ['\"]?(\w)['\"]?", re.IGNORECASE)
 _VOWELS = frozenset("aeiouáéíóúüàèìòùâêîôûäëïö")
 
 
@@ -68,7 +69,7 @@ _KINDS: Mapping[str, tuple[str, Callable[[str], list[str]]]] = MappingProxyType(
 
 
 def count_in(text: str, what: str) -> str:
-    """`what` is a kind such as `letters` or `palabras`, else a letter, a word or a phrase that is looked for.
+    """`what` is a kind such as `letters` or `palabras`, else what to look for: a letter, a word or a phrase.
 
     In quotes it is always looked for: `"words"`. Case does not matter, accents do.
     """
@@ -79,6 +80,8 @@ def count_in(text: str, what: str) -> str:
         return f"{number} {name if number != 1 else name.removesuffix('s')}"
     if len(wanted) > 2 and wanted[0] == wanted[-1] and wanted[0] in "\"'":
         wanted = wanted[1:-1]
+    elif letter := _THE_LETTER.fullmatch(wanted):
+        wanted = letter[1]
     needle = _whole(wanted).casefold()
     whole = _whole(text).casefold()
     if len(needle) == 1:

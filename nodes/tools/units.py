@@ -110,6 +110,7 @@ energy
 J 1 joule julio
 kJ 1000 kilojoule kilojulio
 MJ 1000000 megajoule megajulio
+mJ 1/1000 millijoule milijulio
 cal 4.184 calorie caloria
 kcal 4184 kilocalorie kilocaloria
 Wh 3600 watt_hour vatio_hora
@@ -121,6 +122,7 @@ Pa 1 pascal
 hPa 100 hectopascal
 kPa 1000 kilopascal
 MPa 1000000 megapascal
+mPa 1/1000 millipascal milipascal
 bar 100000
 mbar 100 millibar milibar
 atm 101325 atmosphere atmosfera

@@ -16,14 +16,14 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 
 from server.cli.questions import Asker, decision_of
-from server.cli.terminal import set_up_logging
+from server.cli.terminal import in_daemon_thread, report, set_up_logging
 from server.cli.view import RunView
 from server.lab import Lab, open_lab
 from server.resuming import choices_of
 from server.runner import RunRequest
 from server.settings import Settings, read_settings
 from server.streaming.events import Event
-from state.errors import BadRequest, LabError, NotFound
+from state.errors import BadRequest, Conflict, LabError, NotFound
 
 WAITS_FOR_HUMAN = 3
 INTERRUPTED = 130
@@ -107,38 +107,56 @@ async def _ask_live(settings: Settings, request: RunRequest) -> int:
     console = Console(highlight=False, soft_wrap=True)
     async with open_lab(settings) as lab:
         request = await _find_thread(lab, request)
+        asked: Event | None = None
         while True:
             view = RunView(console)
             try:
-                with view:
-                    last = await _show(lab, request, view)
+                last = await _show(lab, request, view, asked)
+                if last.name != "interrupt":
+                    return 0
+                asked, thread_id = last, UUID(last.data["thread_id"])
+                decision = await _decide(console, asked)
             except asyncio.CancelledError:
-                console.print(f"[yellow]stopped.[/] Continue with: lab ask --resume --thread {view.thread_id}")
+                begun = view.thread_id or (request.thread_id if request.resume else None)
+                go_on = f" Continue with: lab ask --resume --thread {begun}" if begun else ""
+                console.print(f"[yellow]stopped.[/]{go_on}")
                 raise
-            if last.name != "interrupt":
-                return 0
-            thread_id = UUID(last.data["thread_id"])
-            try:
-                decision = await _decide(console, last)
             except EOFError:
                 words = "|".join(choices_of(last.data["value"])) or "JSON"
                 console.print(f"Answer with: lab ask --resume --thread {thread_id} --decision {words}", markup=False)
                 return WAITS_FOR_HUMAN
-            request = replace(request, prompt=None, thread_id=thread_id, resume=True, decision=decision)
+            request = replace(
+                request,
+                prompt=None,
+                thread_id=thread_id,
+                resume=True,
+                decision=decision,
+                interrupt_id=asked.data["interrupt_id"],
+            )
 
 
 async def _decide(console: Console, asked: Event) -> object:
     """What a human at the terminal answers. Raises EOFError when there is none."""
     if not (console.is_terminal and sys.stdin.isatty()):
         raise EOFError
-    return await asyncio.to_thread(Asker(console).decide, asked.data["value"])
+    return await in_daemon_thread(Asker(console).decide, asked.data["value"])
 
 
-async def _show(lab: Lab, request: RunRequest, view: RunView) -> Event:
-    async with aclosing(lab.runner.run(request)) as events:
-        async for event in events:
-            view.show(event)
-            last = event
+async def _show(lab: Lab, request: RunRequest, view: RunView, asked: Event | None) -> Event:
+    """The last event of a run; `asked` once more where what was typed is no answer to it."""
+    try:
+        with view:
+            async with aclosing(lab.runner.run(request)) as events:
+                async for event in events:
+                    view.show(event)
+                    last = event
+    except Conflict:
+        raise
+    except BadRequest as error:
+        if asked is None or view.thread_id is not None:  # it was not typed here, or it was taken
+            raise
+        report(error)
+        return asked
     return last
 
 

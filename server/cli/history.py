@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -19,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodes.memory import Found, find_runs, runs_of
-from server.cli.terminal import set_up_logging, shown, wide_console
+from server.cli.terminal import print_json, set_up_logging, shorten, shown, wide_console
 from server.cli.view import cost_line
 from server.db.runs import Run
 from server.lab import open_lab
@@ -45,19 +44,19 @@ def history(
     if run is not None:
         one = asyncio.run(_one(settings, _uuid("run", run)))
         if as_json:
-            _print_json(asdict(one))
+            print_json(to_jsonable_python(asdict(one)))
         else:
             print_run(Console(highlight=False, soft_wrap=True), one)
     elif search is not None:
         found = asyncio.run(_search(settings, search, limit))
         if as_json:
-            _print_json([each.model_dump() for each in found])
+            print_json([each.model_dump() for each in found])
         else:
             wide_console().print(found_table(found))
     else:
         listed = asyncio.run(_recent(settings, _uuid("--thread", thread) if thread else None, limit))
         if as_json:
-            _print_json([asdict(each) for each in listed])
+            print_json(to_jsonable_python([asdict(each) for each in listed]))
         else:
             wide_console().print(run_table(listed))
 
@@ -76,8 +75,8 @@ def run_table(runs: Sequence[Run]) -> Table:
             run.status,
             "" if score is None else f"{score:.2f}",
             str(result.get("attempts", "")),
-            shorten(request_of(run)),
-            shorten(result.get("output") or run.error or ""),
+            shorten(request_of(run), SHORT),
+            shorten(result.get("output") or run.error or "", SHORT),
         )
     return table
 
@@ -88,7 +87,7 @@ def found_table(found: Sequence[Found]) -> Table:
     for each in found:
         near = "" if each.similarity is None else f"{each.similarity:.2f}"
         score = "" if each.memory.score is None else f"{each.memory.score:.2f}"
-        said = shorten(each.memory.request), shorten(each.memory.answer)
+        said = shorten(each.memory.request, SHORT), shorten(each.memory.answer, SHORT)
         _add(table, near, each.run_id, each.memory.kind, score, *said)
     return table
 
@@ -115,12 +114,6 @@ def when(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def shorten(text: str, limit: int = SHORT) -> str:
-    """The text's start on one line."""
-    folded = shown(" ".join(text[: 4 * limit].split()))
-    return folded if len(folded) <= limit else folded[: limit - 1] + "…"
-
-
 def _table(*columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
@@ -130,10 +123,6 @@ def _table(*columns: str) -> Table:
 
 def _add(table: Table, *cells: str) -> None:
     table.add_row(*map(Text, cells))  # Text: what people asked is not markup
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(to_jsonable_python(value), indent=2, ensure_ascii=False))
 
 
 def _uuid(name: str, text: str) -> UUID:

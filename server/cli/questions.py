@@ -7,7 +7,8 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
-from rich.prompt import Prompt
+from rich.prompt import DefaultType, Prompt
+from rich.text import Text
 
 from llm.sizing import human_bytes
 from nodes.humans.decisions import LOAD, SCORE, TOOLS
@@ -26,19 +27,23 @@ def decision_of(
     hint: str | None = None,
     model: str | None = None,
     strategy: str | None = None,
-) -> dict[str, Any] | None:
-    """The answer that the options of `lab ask --resume` spell; `word` may be a whole answer as JSON. Raises BadRequest.
+) -> object:
+    """The answer that the options of `lab ask --resume` spell; `word` may be a whole answer as JSON, which a plugin's
+    own question may want to be no object. Raises BadRequest.
 
     What the waiting run asks is not known here; only what no run would take is refused.
     """
     given = {"answer": answer, "args": _object("--args", args), "hint": hint}
+    stray = next((name for name, value in given.items() if value is not None), None)
     if word is None:
-        stray = next((name for name, value in given.items() if value is not None), None)
         if stray is not None:
             raise BadRequest(f"--{stray} belongs to a decision: add --decision")
         return None
-    if word.lstrip().startswith("{"):
-        return _object("--decision", word)
+    whole = _object("--decision", word) if word.lstrip().startswith("{") else _any_json(word)
+    if whole != word:
+        if stray is not None:
+            raise BadRequest(f"--{stray}: --decision is a whole answer as JSON already; put it in there")
+        return whole
     word = word.strip().lower()
     if word not in WORDS:
         raise BadRequest(f"--decision: '{word}' is not one of {', '.join(WORDS)}")
@@ -53,7 +58,7 @@ def question_text(value: Any) -> str:
     """What a human is asked, as markup."""
     if not isinstance(value, dict) or "question" not in value:
         return f"\n[bold yellow]The run asks:[/] {escape(json.dumps(value, ensure_ascii=False))}"
-    lines = [f"\n[bold yellow]{escape(str(value['question']))}[/]"]
+    lines = [f"\n[bold yellow]{escape(shown(str(value['question'])))}[/]"]
     match value.get("about"):
         case "score":
             reasons = ", ".join(reason["name"] for reason in value["reasons"])
@@ -67,18 +72,26 @@ def question_text(value: Any) -> str:
         case "tools":
             lines += [f"  {escape(call_text(request))}" for request in value["action_requests"]]
     if "error" in value:
-        lines.append(f"  [red]{escape(str(value['error']))}[/]")
+        lines.append(f"  [red]{escape(visible(str(value['error'])))}[/]")
     return "\n".join(lines)
 
 
 def call_text(request: dict[str, Any]) -> str:
     """A tool call in one line, with every character that would not show, such as an escape sequence, spelt out."""
-    return f"{request['name']}({', '.join(f'{name}={visible(str(each))}' for name, each in request['args'].items())})"
+    args = ", ".join(f"{name}={each}" for name, each in request["args"].items())
+    return visible(f"{request['name']}({args})")
 
 
 def visible(text: str) -> str:
     """The text without characters that move the cursor, hide others or turn the direction of writing."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+class _Prompt(Prompt):
+    """Shows a default with what would not show in it spelt out; taken, it is the default as it is."""
+
+    def render_default(self, default: DefaultType) -> Text:
+        return Text(f"({visible(str(default))})", "prompt.default")
 
 
 class Asker:
@@ -122,14 +135,14 @@ class Asker:
 
     def _argument(self, name: str, value: object) -> object:
         if isinstance(value, str):
-            return self._ask(f"  {escape(name)}", default=value)
-        return _any_json(self._ask(f"  {escape(name)}", default=json.dumps(value, ensure_ascii=False)))
+            return self._ask(f"  {escape(visible(name))}", default=value)
+        return _any_json(self._ask(f"  {escape(visible(name))}", default=json.dumps(value, ensure_ascii=False)))
 
     def _ask(self, text: str, *, choices: list[str] | None = None, default: str | None = None) -> str:
         """The first of `choices` is the default; without a default, something has to be typed."""
         default = choices[0] if choices else default
         while True:
-            said = Prompt.ask(text, choices=choices, default=default, console=self._console, stream=self._stream)
+            said = _Prompt.ask(text, choices=choices, default=default, console=self._console, stream=self._stream)
             if said is not None and (said.strip() or default is not None):
                 return said
 

@@ -56,7 +56,7 @@ class RunView:
                 self._text += shown(data["text"])
             case "node_end":
                 mark = "[red]✗[/]" if data["error"] else "[green]✓[/]"
-                note = escape(data["error"] or describe(data["node"], data["update"]))
+                note = escape(_one_line(data["error"] or describe(data["node"], data["update"])))
                 self._line(f"{mark} {data['node']:<18} [dim]{data['seconds']:7.2f} s[/]  {note}")
             case "interrupt":
                 self._line(question_text(data["value"]))
@@ -116,5 +116,9 @@ def cost_line(result: dict[str, Any]) -> str:
 
 
 def _shorten(text: str, limit: int = 100) -> str:
-    folded = shown(" ".join(text.split()))
+    folded = _one_line(text)
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"
+
+
+def _one_line(text: str) -> str:
+    return shown(" ".join(text.split()))

@@ -61,16 +61,23 @@ async def set_up_vectors(connection: AsyncConnection[DictRow], index: VectorInde
         await _set_up(connection, store)
         return
     if told is not None:
-        log.warning("LAB_EMBEDDER has changed (%s → %s): what is remembered is embedded anew", told, index.mark())
-        # What was embedded is kept by name until all of it is embedded again.
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS lab_embed_again AS SELECT prefix, key, field_name FROM store_vectors"
-        )
-        await connection.execute("DROP TABLE IF EXISTS store_vectors")
-        await connection.execute("DROP TABLE IF EXISTS vector_migrations")
+        log.warning("vectors are of '%s', not of '%s': what is remembered is embedded anew", told, index.mark())
+        await _note_embedded(connection)
     await _set_up(connection, store)
     await _embed_again(connection, store)
     await connection.execute(sql.SQL("COMMENT ON TABLE store_vectors IS {}").format(sql.Literal(index.mark())))
+
+
+async def _note_embedded(connection: AsyncConnection[DictRow]) -> None:
+    """Keep the names of what is embedded until all of it is embedded again, and drop the vectors.
+
+    Where embedding anew was cut, the names of what it had done are added to those of what was left.
+    """
+    async with connection.transaction():
+        await connection.execute("CREATE TABLE IF NOT EXISTS lab_embed_again (prefix text, key text, field_name text)")
+        await connection.execute("INSERT INTO lab_embed_again SELECT prefix, key, field_name FROM store_vectors")
+        await connection.execute("DROP TABLE store_vectors")
+        await connection.execute("DROP TABLE IF EXISTS vector_migrations")
 
 
 async def _set_up(connection: AsyncConnection[DictRow], store: AsyncPostgresStore) -> None:

@@ -80,7 +80,7 @@ class Comparison(BaseModel):
 def is_right(output: str, expected: Sequence[str], match: Match) -> bool | None:
     """Whether an answer is an expected one, letter case, accents' spelling and outer punctuation aside.
 
-    `contains`: an expected answer may stand among other words, whole.
+    `contains`: an expected answer may stand among other words, whole; 4 stands neither in 4.5 nor in -4.
     """
     if not expected:
         return None
@@ -88,13 +88,20 @@ def is_right(output: str, expected: Sequence[str], match: Match) -> bool | None:
     wanted = [plain(each) for each in expected]
     if match == "exact":
         return said in wanted
-    return any(re.search(rf"(?<!\w){re.escape(each)}(?!\w)", said) is not None for each in wanted if each)
+    return any(re.search(_whole(each), said) is not None for each in wanted if each)
 
 
 def plain(text: str) -> str:
     """The text in one form: composed letters, one case, single spaces, no punctuation around it."""
     folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return folded.strip(" .,;:!?¡¿\"'`*«»“”‘’")
+    return folded.strip(" .,;:!?¡¿\"'`*«»“”‘’") or folded
+
+
+def _whole(wanted: str) -> str:
+    """A pattern of this text where neither a word nor a number goes on beside it."""
+    before = r"(?<!\d[.,])(?<!\s[-−])(?<!^[-−])" if wanted[0].isdigit() else ""
+    after = r"(?![.,]\d)" if wanted[-1].isdigit() else ""
+    return rf"(?<!\w){before}{re.escape(wanted)}(?!\w){after}"
 
 
 def compare(pairs: Sequence[Pair]) -> Comparison:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graphs.catalog import builder_of
+from nodes.labelled import read_rows
 from state.context import Context
 from state.errors import BadRequest
 from state.tasks import Kind
@@ -40,13 +40,7 @@ class Configuration(BaseModel):
 
 def read_items(path: Path, limit: int | None = None) -> list[Item]:
     """The items of a JSONL file. Raises BadRequest with the file and line of the first that is wrong."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(f"{path}: the data set cannot be read: {error}") from error
-    items = [_item(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-    if not items:
-        raise BadRequest(f'{path}: the data set is empty; it has lines {{"prompt": "…", "expected": "…"}}')
+    items = [_item(row, where) for where, row in read_rows(path, '{"prompt": "…", "expected": "…"}')]
     if len(items) > MAX_ITEMS:
         raise BadRequest(f"{path}: {len(items):,} items, {MAX_ITEMS:,} are allowed")
     return items[:limit]
@@ -72,17 +66,14 @@ def read_configuration(text: str) -> Configuration:
     return Configuration(name=text, graph=graph, context=context)
 
 
-def _item(line: str, where: str) -> Item:
+def _item(row: dict[str, Any], where: str) -> Item:
+    if "expected" in row and not isinstance(row["expected"], list):
+        row = {**row, "expected": () if row["expected"] is None else (row["expected"],)}
     try:
-        value = json.loads(line)
-        if isinstance(value, dict) and isinstance(value.get("expected"), str):
-            value = {**value, "expected": (value["expected"],)}
-        return Item.model_validate(value)
+        return Item.model_validate(row)
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise BadRequest(f"{where}: {'.'.join(map(str, wrong['loc'])) or 'line'}: {wrong['msg']}") from error
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"{where}: not a line of JSON: {error}") from error
+        raise BadRequest(f"{where}: {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from error
 
 
 def _from_pairs(text: str) -> dict[str, Any]:
@@ -110,7 +101,7 @@ def _split(text: str) -> list[str]:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"{path}: the configuration cannot be read: {error}") from error
     given = _yaml(text, str(path))
@@ -122,5 +113,5 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _yaml(text: str, where: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day such as 2024-99-99
         raise BadRequest(f"{where}: it cannot be read as YAML: {' '.join(str(error).split())}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import NodeTimeoutError
 from langgraph.graph.state import CompiledStateGraph
-from pydantic import ValidationError
 
 from graphs.catalog import RECURSION_LIMIT, builder_of
 from graphs.services import Services
@@ -88,38 +88,36 @@ class ResultFile:
         self.path = path
         self._head = {"a": a.model_dump(mode="json"), "b": b.model_dump(mode="json"), "data": str(data), "match": match}
 
-    def read(self) -> list[Pair]:
-        """What is done already. Raises BadRequest for the results of another experiment or a file that is none."""
-        if not self.path.exists():
+    def read(self, items: Sequence[Item]) -> list[Pair]:
+        """What is done already of these items. Raises BadRequest for results of others, or a file that is none."""
+        if not self.path.exists() or self.path.stat().st_size == 0:
             return []
-        lines = self.path.read_text(encoding="utf-8").splitlines()
         try:
-            head, pairs = json.loads(lines[0]), [Pair.model_validate_json(line) for line in _whole(lines[1:])]
-        except (ValueError, IndexError, ValidationError) as error:
+            # A last line that a killed process left half written has no end, and is left out.
+            *lines, half = self.path.read_bytes().split(b"\n")
+            head, pairs = json.loads(lines[0]), [Pair.model_validate(json.loads(line)) for line in lines[1:]]
+        except OSError as error:
+            raise BadRequest(f"{self.path}: the results cannot be read: {error}") from error
+        except (ValueError, IndexError, RecursionError) as error:
             raise BadRequest(f"{self.path}: not the results of an experiment; name a new file") from error
         if head != self._head:
             raise BadRequest(f"{self.path} holds the results of another experiment; name a new file")
-        self._rewrite(pairs)
+        for pair in pairs:
+            if pair.index < len(items) and items[pair.index].prompt != pair.prompt:
+                raise BadRequest(
+                    f"{self.path}: item {pair.index + 1} of the data set has changed since; name a new file"
+                )
+        if half:
+            os.truncate(self.path, self.path.stat().st_size - len(half))
         return pairs
 
     def append(self, pair: Pair) -> None:
-        """Keep one pair, on the disk when this returns."""
-        if not self.path.exists():
-            self._rewrite([])
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(pair.model_dump_json() + "\n")
-
-    def _rewrite(self, pairs: Sequence[Pair]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = "".join(line + "\n" for line in (json.dumps(self._head), *(pair.model_dump_json() for pair in pairs)))
-        self.path.write_text(text, encoding="utf-8")
-
-
-def _whole(lines: Sequence[str]) -> Sequence[str]:
-    """Without a last line that a killed process left half written."""
-    if lines:
+        """Keep one pair; another process sees it when this returns. Raises BadRequest where it cannot be written."""
+        # ASCII: an answer may hold lone surrogates, which UTF-8 cannot.
+        line = json.dumps(pair.model_dump()) + "\n"
         try:
-            json.loads(lines[-1])
-        except ValueError:
-            return lines[:-1]
-    return lines
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="ascii") as file:
+                file.write(line if file.tell() else json.dumps(self._head) + "\n" + line)
+        except OSError as error:
+            raise BadRequest(f"{self.path}: the results cannot be written: {error}") from error

@@ -49,12 +49,14 @@ class OrchestrateRequest(_Request):
     max_tool_rounds: int = Field(3, ge=0, le=10, description="tool calls in a row within one attempt")
     history_tokens: int | None = Field(None, ge=0, description="earlier turns and related runs sent at most")
     related_runs: int = Field(3, ge=0, le=20, description="earlier runs of other threads recalled at most")
-    resume: bool = False
-    decision: str | dict[str, JsonValue] | None = Field(
+    resume: bool = Field(
+        False, description="go on with the unfinished run of `thread_id`; settings left out, or null, stay as they were"
+    )
+    decision: JsonValue = Field(
         None,
         description="with `resume`, the human's answer to what the run asks: one of its `choices` as a bare word, an "
         "object with `decision` and `answer` | `args` | `model`, `strategy` | `hint`, or `decisions` as chat front "
-        "ends for LangGraph send them, one for each of `action_requests`",
+        "ends for LangGraph send them, one for each of `action_requests`; any JSON where a plugin asks",
         examples=[
             "accept",
             {"decision": "edit", "answer": "It is 42."},

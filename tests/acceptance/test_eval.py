@@ -84,4 +84,4 @@ def test_misuse_is_told_in_one_line(lab: Lab, data: Path) -> None:
         code, said = lab.run_here("eval", "run", str(data), *words)
         assert code == 2 and told in said and "\n" not in said
     code, said = lab.run_here("eval", "run", "nowhere.jsonl", "--a", "model=demo", "--b", "model=demo")
-    assert code == 2 and "nowhere.jsonl: the data set cannot be read" in said
+    assert code == 2 and "nowhere.jsonl: cannot be read" in said

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.acceptance.processes import Lab, Process
+from tests.acceptance.terminals import on_terminal
 
 SUM = "What is 17 + 25?"
 
@@ -41,6 +42,31 @@ def test_a_load_is_rejected_in_another_process(lab: Lab) -> None:
     rejected = lab.run("ask", "--resume", "--decision", "reject", "--hint", "not now")
     assert rejected.returncode == 0, rejected.stderr
     assert "reject demo" in rejected.stdout and "(no answer)" in rejected.stdout
+
+
+def test_what_is_no_answer_is_told_and_asked_again_on_the_terminal(lab: Lab) -> None:
+    with on_terminal(lab, "ask", "--approve-load", "1KB", "--max-attempts", "1", SUM) as terminal:
+        terminal.wait_for("(approve)")
+        terminal.type("edit")
+        terminal.wait_for("(demo)")
+        terminal.type("gpt-9")
+        terminal.wait_for("(standard)")
+        terminal.type("")
+        terminal.wait_for("gpt-9")
+        terminal.wait_for("Decision")
+        terminal.type("reject")
+        terminal.wait_for("(no answer)")
+        assert terminal.popen.wait(60) == 0
+
+
+def test_ctrl_c_at_a_question_ends_at_once_and_the_run_goes_on_later(lab: Lab) -> None:
+    with on_terminal(lab, "ask", "--approve-load", "1KB", SUM) as terminal:
+        terminal.wait_for("(approve)")
+        terminal.interrupt()
+        terminal.wait_for("--resume --thread")
+        assert terminal.popen.wait(60) == 130
+    rejected = lab.run("ask", "--resume", "--decision", "reject")
+    assert rejected.returncode == 0 and "(no answer)" in rejected.stdout, rejected.stderr
 
 
 @pytest.fixture

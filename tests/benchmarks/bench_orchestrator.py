@@ -34,7 +34,7 @@ OTHERS = {"calculator_result", "tool_call", "tool_answer", "memory", "system_rul
 """Tasks that are a tool's call or result, or need turns and system prompts: not one plain request."""
 NUMERIC = {"calculator_call", "small_sum", "count"}
 SEED = 20_261_121
-_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 @dataclass(frozen=True)

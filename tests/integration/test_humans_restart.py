@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +17,8 @@ from server.runner import Runner, RunRequest
 from server.settings import Settings
 from server.streaming.events import Event
 from state.errors import BadRequest, Conflict, LabError, NotFound
-from tests.fakes import FakeModels, fake_services, tool_call
+from state.models import ModelCard
+from tests.fakes import CARD, FakeModels, fake_services, tool_call
 
 SUM = "What is 17 + 25?"
 RIGHT = "17 + 25 = 42"
@@ -37,9 +39,11 @@ def edit(name: str, **args: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def process(settings: Settings, *script: Any) -> AsyncIterator[tuple[Runner, Runs, FakeModels]]:
+async def process(
+    settings: Settings, *script: Any, cards: Sequence[ModelCard] = (CARD,)
+) -> AsyncIterator[tuple[Runner, Runs, FakeModels]]:
     """What a process of ours opens: its own pool, its own worker, its own compiled graphs; models that say `script`."""
-    models = FakeModels(*script, needed=LOAD_BYTES)
+    models = FakeModels(*script, needed=LOAD_BYTES, cards=cards)
     async with open_database(settings) as database, open_worker(database.dsn) as worker:
         runs = Runs(database.pool, worker)
         yield Runner(database, runs, fake_services(models)), runs, models
@@ -146,6 +150,40 @@ async def test_a_wrong_answer_is_refused_at_once_and_nothing_is_written(
         with pytest.raises(error, match=said.replace("|", r"\|")):
             await last(runner, resume(thread_id, reply))
         assert await runs.newest_run(thread_id) == before and models.asked == []
+
+
+async def test_null_in_a_resume_leaves_the_settings_of_the_run_as_they_are(settings: Settings) -> None:
+    thread_id, _ = await ask(settings, ({**SCORE[0], "model": "fake", "seed": 7}, SCORE[1]))
+    async with process(settings) as (runner, runs, _):
+        nulls = {"model": None, "seed": None, "strategy": None, "min_score": 0.5}
+        await last(runner, replace(resume(thread_id, "accept"), context=nulls))
+        newest = await runs.newest_run(thread_id)
+        assert newest is not None
+        kept = {name: newest.context[name] for name in ("model", "seed", "max_attempts", "min_score")}
+        assert kept == {"model": "fake", "seed": 7, "max_attempts": 1, "min_score": 0.5}
+
+
+async def test_a_load_is_rejected_where_the_catalogue_has_its_model_no_more(settings: Settings) -> None:
+    thread_id, _ = await ask(settings, LOAD)
+    async with process(settings, cards=[CARD.model_copy(update={"name": "other"})]) as (runner, _, _):
+        with pytest.raises(NotFound, match="no model 'fake'"):
+            await last(runner, resume(thread_id, "approve"))
+        assert (await last(runner, resume(thread_id, "reject"))).data["reasons"][0]["name"] == "load_rejected"
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (replace(resume(uuid4(), "accept"), prompt=SUM), "takes no prompt"),
+        (RunRequest("orchestrator", resume=True, decision="accept"), "needs the thread_id"),
+    ],
+)
+async def test_a_resume_that_would_lose_its_prompt_or_has_no_thread_is_refused(
+    settings: Settings, request_: RunRequest, said: str
+) -> None:
+    async with process(settings) as (runner, _, _):
+        with pytest.raises(BadRequest, match=said):
+            await last(runner, request_)
 
 
 async def test_a_question_may_be_answered_by_its_id(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.bench_orchestrator import Question
 from tests.benchmarks.contestants import decode_rate
 from tests.benchmarks.rounds import Mark, in_turn, ratio
 
@@ -18,6 +19,21 @@ BENCHMARKS = sorted((Path(__file__).parents[1] / "benchmarks").glob("bench_*.py"
 def test_a_benchmark_can_be_started(file: Path) -> None:
     module = importlib.import_module(f"tests.benchmarks.{file.stem}")
     assert callable(module.main)
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ("17 + 25 = 1042", True),
+        ("It is 1,042.", True),
+        ("1042.0", True),
+        ("It is 42", False),
+        ("1.0.4.2", False),
+        ("", False),
+    ],
+)
+def test_the_last_number_of_an_answer_is_its_result(said: str, right: bool) -> None:
+    assert Question("small_sum", "en", "17 + 25", "17 + 25 = 1042").is_right(said) is right
 
 
 def test_every_contestant_has_each_round_and_another_one_begins_it() -> None:

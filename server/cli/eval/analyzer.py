@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -12,9 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodes.kinds.evaluate import HELD_OUT, Analysed, Figures, KindRow, analyse_all, kind_rows, measure, read_lines
-from server.cli.terminal import wide_console
-
-SHOWN_CHARS = 160
+from server.cli.terminal import print_json, shorten, wide_console
 
 
 def analyzer(
@@ -30,14 +27,14 @@ def analyzer(
     figures, rows = measure(analysed), kind_rows(analysed)
     wrong = [one for one in analysed if not one.right][:shown]
     if as_json:
-        typer.echo(_json(path, figures, rows, wrong))
+        print_json(_told(path, figures, rows, wrong))
         return
     console = wide_console()
     console.print(_figures_table(figures))
     console.print(_kind_table(rows))
     for one in wrong:
         said = f"{one.analysis.kind} {one.analysis.confidence:.2f}, then {one.analysis.second_kind or 'none'}"
-        console.print(Text(f"\n{one.line.task}, taken for {said}\n  {_short(one.line.prompt)}"))
+        console.print(Text(f"\n{one.line.task}, taken for {said}\n  {shorten(one.line.prompt)}"))
 
 
 def _figures_table(figures: Figures) -> Table:
@@ -75,16 +72,10 @@ def _kind_table(rows: list[KindRow]) -> Table:
     return table
 
 
-def _short(text: str) -> str:
-    folded = " ".join(text[: 4 * SHOWN_CHARS].split())
-    return folded if len(folded) <= SHOWN_CHARS else folded[: SHOWN_CHARS - 1] + "…"
-
-
-def _json(path: Path, figures: Figures, rows: list[KindRow], wrong: list[Analysed]) -> str:
-    value = {
+def _told(path: Path, figures: Figures, rows: list[KindRow], wrong: list[Analysed]) -> dict[str, Any]:
+    return {
         "file": str(path),
         **figures._asdict(),
         "kinds": [row._asdict() for row in rows],
         "errors": [{**one.line._asdict(), "analysis": one.analysis.model_dump(mode="json")} for one in wrong],
     }
-    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -18,7 +17,7 @@ from rich.text import Text
 
 from graphs.services import Services, lab_tools
 from llm.models import LocalModels
-from server.cli.terminal import set_up_logging, shown, wide_console
+from server.cli.terminal import print_json, set_up_logging, shorten, wide_console
 from server.experiments.compare import Comparison, Match, Pair, better, compare
 from server.experiments.inputs import Configuration, Item, read_configuration, read_items
 from server.experiments.run import Experiment, ResultFile
@@ -51,7 +50,7 @@ def run(
     kept = ResultFile(out, *sides, dataset, matching) if out is not None else None
     settings = read_settings()
     set_up_logging(settings, quiet=True)
-    done = kept.read() if kept is not None else []
+    done = kept.read(items) if kept is not None else []
     pairs, whole = _answer(settings, sides, items, matching, done, kept)
     if pairs:
         _print(pairs, sides, differences, as_json)
@@ -116,14 +115,14 @@ def _print(pairs: Sequence[Pair], sides: tuple[Configuration, Configuration], di
     if as_json:
         shown = {"differences": [pair.model_dump() for pair in won]} if differences else {}
         configurations = {"configurations": [side.model_dump(mode="json") for side in sides]}
-        typer.echo(_json({**comparison.model_dump(), **configurations, **shown}))
+        print_json({**comparison.model_dump(), **configurations, **shown})
         return
     console = wide_console()
     console.print(make_table(comparison, sides))
     console.print(verdict(comparison))
     for pair in won:
-        console.print(Text(f"\n{better(pair)} wins: {_short(pair.prompt)}"))
-        console.print(Text(f"  a: {_short(pair.a.output)}\n  b: {_short(pair.b.output)}"))
+        console.print(Text(f"\n{better(pair)} wins: {shorten(pair.prompt)}"))
+        console.print(Text(f"  a: {shorten(pair.a.output)}\n  b: {shorten(pair.b.output)}"))
 
 
 def make_table(comparison: Comparison, sides: tuple[Configuration, Configuration]) -> Table:
@@ -158,12 +157,3 @@ def verdict(comparison: Comparison) -> str:
         f"{comparison.items} items, {comparison.ties} ties; b wins {comparison.win_rate:.1%} of the others "
         f"(95 % interval {low:.1%} to {high:.1%}, sign test p = {comparison.p_value:.3g}: {sure})"
     )
-
-
-def _short(text: str, limit: int = 160) -> str:
-    folded = shown(" ".join(text[: 4 * limit].split()))
-    return folded if len(folded) <= limit else folded[: limit - 1] + "…"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)

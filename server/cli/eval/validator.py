@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -23,9 +22,7 @@ from nodes.checks.evaluate import (
     measure,
     read_lines,
 )
-from server.cli.terminal import wide_console
-
-SHOWN_CHARS = 160
+from server.cli.terminal import print_json, shorten, wide_console
 
 
 def validator(
@@ -41,7 +38,7 @@ def validator(
     figures, rows, by_language = measure(judged), label_rows(judged), languages(judged)
     wrong = errors(judged)[:shown]
     if as_json:
-        typer.echo(_json(path, figures, rows, by_language, wrong))
+        print_json(_told(path, figures, rows, by_language, wrong))
         return
     console = wide_console()
     console.print(_figures_table({"all": figures, **by_language}))
@@ -49,7 +46,7 @@ def validator(
     for one in wrong:
         reasons = ", ".join(f"{reason.name} ({reason.evidence})" for reason in one.verdict.reasons) or "nothing found"
         console.print(Text(f"\n{one.line.label}, {one.line.task}: {one.verdict.score:.2f}, {reasons}"))
-        console.print(Text(f"  request: {_short(one.line.prompt)}\n  answer:  {_short(one.line.answer)}"))
+        console.print(Text(f"  request: {shorten(one.line.prompt)}\n  answer:  {shorten(one.line.answer)}"))
 
 
 def _figures_table(parts: dict[str, Figures]) -> Table:
@@ -78,19 +75,13 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _short(text: str) -> str:
-    folded = " ".join(text[: 4 * SHOWN_CHARS].split())
-    return folded if len(folded) <= SHOWN_CHARS else folded[: SHOWN_CHARS - 1] + "…"
-
-
-def _json(
+def _told(
     path: Path, figures: Figures, rows: list[LabelRow], by_language: dict[str, Figures], wrong: list[Judged]
-) -> str:
-    value = {
+) -> dict[str, Any]:
+    return {
         "file": str(path),
         **figures._asdict(),
         "labels": [row._asdict() for row in rows],
         "languages": {name: part._asdict() for name, part in by_language.items()},
         "errors": [{**one.line._asdict(), **one.verdict.model_dump(mode="json")} for one in wrong],
     }
-    return json.dumps(value, indent=2, ensure_ascii=False)

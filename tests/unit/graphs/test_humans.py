@@ -40,6 +40,9 @@ class Asking:
     async def ask(self, question: dict[str, Any] = SUM) -> Any:
         return await self._graph.ainvoke(question, THREAD, context=self._context)
 
+    async def go_on(self) -> Any:
+        return await self._graph.ainvoke(None, THREAD, context=self._context)
+
     async def answer(self, reply: Any) -> Any:
         return await self._graph.ainvoke(Command(resume=reply), THREAD, context=self._context)
 
@@ -202,6 +205,12 @@ async def test_an_edit_may_only_name_tools_that_the_run_allows() -> None:
     assert "'convert' is not offered; name one of: calculator" in waits_for(again)["error"]
 
 
+async def test_half_a_surrogate_pair_in_a_call_does_not_end_the_stream() -> None:
+    run = Asking(FakeModels(tool_call("17 + 25\ud800"), "17 + 25 = 42"), BEFORE_TOOLS)
+    (request,) = waits_for(await run.ask())["action_requests"]
+    assert request["args"] == {"expression": "17 + 25?"}
+
+
 @pytest.mark.parametrize("reply", [None, "reject"])
 async def test_the_thread_takes_the_next_message_whatever_became_of_the_call(reply: str | None) -> None:
     models = FakeModels(tool_call("17 + 25"), "never mind", "7 * 6 = 42")
@@ -335,6 +344,51 @@ async def test_a_rejected_load_of_a_later_attempt_leaves_the_best_answer_so_far(
     assert result.output.startswith("I'm sorry") and result.attempts == tried == len(models.asked)
     assert (result.passed, result.decided_by) == ((True, "human") if approve else (False, "validator"))
     assert "human: load of big/standard: reject" in result.summary
+
+
+@pytest.mark.parametrize("reply", ["approve", "reject", {"decision": "edit", "strategy": "optimized"}])
+async def test_a_model_that_left_while_a_human_was_asked_is_not_loaded_unasked(reply: Any) -> None:
+    """The plan was made while it was loaded; the process that goes on has not loaded it."""
+    context = Context(approve_tools=True, approve_load_over=1_000, max_attempts=1)
+    run = Asking(FakeModels(tool_call("17 + 25"), resident=(RESIDENT,)), context)
+    assert waits_for(await run.ask())["about"] == "tools"
+    script = [tool_call("17 + 25"), "17 + 25 = 42"] if isinstance(reply, dict) else ["17 + 25 = 42"]
+    models = FakeModels(*script, needed=20_000)
+    run.go_on_with(models)
+    asked = waits_for(await run.answer("approve"))
+    assert (asked["about"], asked["load_bytes"], models.asked) == ("load", 20_000, [])
+    final = await run.answer(reply)
+    if reply == "reject":
+        assert models.asked == [] and final["result"].reasons[0].name == "load_rejected"
+        return
+    if isinstance(reply, dict):  # another plan is another attempt, whose tool calls are asked about anew
+        final = await run.answer("approve")
+        assert {call[1] for call in models.calls} == {"optimized"}
+    assert final["result"].output == "17 + 25 = 42" and tool_messages(models) == [("success", "42")]
+
+
+async def test_a_run_that_was_cut_before_its_model_answered_asks_before_it_loads_it_again() -> None:
+    run = Asking(FakeModels(resident=(RESIDENT,)), BEFORE_LOADS)
+    with pytest.raises(RuntimeError):  # it has nothing to say
+        await run.ask()
+    models = FakeModels("17 + 25 = 42", needed=2_000)
+    run.go_on_with(models)
+    assert waits_for(await run.go_on())["load_bytes"] == 2_000 and models.asked == []
+    assert (await run.answer("approve"))["result"].output == "17 + 25 = 42"
+
+
+async def test_a_model_that_stayed_loaded_is_not_asked_about() -> None:
+    run = Asking(FakeModels(tool_call("17 + 25"), "17 + 25 = 42", resident=(RESIDENT,)), BEFORE_LOADS)
+    assert (await run.ask())["result"].output == "17 + 25 = 42"
+
+
+async def test_the_summary_tells_long_outputs_of_tools_in_a_line_each() -> None:
+    said = "forty\n" * 1_000
+    run = Asking(FakeModels(tool_call("17 + 25"), "17 + 25 = 42"), BEFORE_TOOLS)
+    await run.ask()
+    summary = (await run.answer({"decision": "respond", "message": said}))["result"].summary
+    assert any("calculator → forty forty" in line for line in summary)
+    assert all("\n" not in line and len(line) < 300 for line in summary)
 
 
 async def test_all_three_questions_of_one_run() -> None:

@@ -167,6 +167,19 @@ def test_a_file_that_does_not_run_is_told_with_its_error(tmp_path: Path) -> None
         plugin(pattern="(")
 
 
+def test_a_file_that_ends_the_program_is_told_too(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("raise SystemExit(3)")
+    with pytest.raises(BadRequest, match="cannot be imported: SystemExit: 3"):
+        load_plugins([f"{tmp_path}/script.py:x"])
+
+
+def test_a_file_of_two_plugins_is_run_once(file: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    file.write_text(f"{ROMAN}\nwith open({str(runs)!r}, 'a') as log:\n    log.write('run ')\n")
+    assert [each.name for each in load_plugins([f"{file}:roman", f"{file}:shout"])] == ["roman", "shout"]
+    assert runs.read_text() == "run "
+
+
 def test_two_plugins_and_nodes_of_one_name_are_refused(file: Path) -> None:
     with pytest.raises(BadRequest, match="named 'roman' is there already"):
         load_plugins([f"{file}:roman", f"{file}:roman"])

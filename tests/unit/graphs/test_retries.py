@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
+from langgraph.types import Command
 
 from graphs.orchestrator import build
 from graphs.services import lab_tools
@@ -21,6 +23,7 @@ from nodes.monitor import monitor_resources
 from nodes.routes import after_execute, after_validate
 from nodes.summarise import summarise
 from state.context import Context
+from state.errors import BadRequest
 from state.models import ModelCard, Sampling, Strategy
 from state.run import RunInput, RunOutput, RunState
 from state.tasks import Reason, Verdict
@@ -71,7 +74,9 @@ async def retried(
 ) -> dict[str, Any]:
     asked = {"messages": [{"role": "user", "content": prompt}]}
     settings = Context(**{"max_attempts": len(verdicts), **context})
-    result: dict[str, Any] = await retrying(models, verdicts).ainvoke(asked, RECURSION, context=settings)
+    result: dict[str, Any] = await retrying(models, verdicts).ainvoke(
+        asked, RECURSION, context=settings, output_keys=["result", "attempts"]
+    )
     return result
 
 
@@ -149,6 +154,84 @@ async def test_the_tool_is_added_and_called(reason: str, tool: str) -> None:
     assert "tools" not in models.bound[0]
     assert tool in {bound.name for bound in models.bound[1]["tools"]}
     assert words(models, 2)[-1] == "42" and final["result"].output == "It is 42"
+
+
+async def test_a_call_that_the_request_spells_out_is_made_in_the_models_stead_on_a_retry_only() -> None:
+    models = FakeModels("esuho", "house is esuoh")
+    final = await retried(models, found("wrong_result"), PASSED, prompt="Reverse the word house")
+    assert len(models.asked) == 2 and words(models, 0)[1:] == ["Reverse the word house"]
+    assert words(models, 1)[-1] == "esuoh"
+    result, (first, second) = final["result"], final["attempts"]
+    assert result.output == "house is esuoh" and first.tools == ()
+    assert [(use.name, use.output, use.failed) for use in second.tools] == [("text_operation", "esuoh", False)]
+    assert second.metrics.tokens_generated == 3  # the planted call cost no token
+
+
+async def test_a_spelled_out_call_is_made_once_an_attempt_and_counts_as_a_round() -> None:
+    models = FakeModels("bad", "still bad", "worse")
+    settings: Any = {"prompt": "Reverse the word house", "max_tool_rounds": 1}
+    final = await retried(models, *[found("wrong_result")] * 2, PASSED, **settings)
+    assert [len(attempt.tools) for attempt in final["attempts"]] == [0, 1, 1]
+    assert [bound.get("tools") for bound in models.bound[1:]] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("reason", "prompt", "settings"),
+    [
+        ("judged_low", "Reverse the word house", {}),  # brings no add_tools
+        ("wrong_result", "Reverse the word house", {"tools": ("calculator",)}),  # the tool is not allowed
+        ("wrong_result", "Reverse the word house", {"tools": ()}),
+        ("wrong_result", "Reverse the word house", {"max_tool_rounds": 0}),
+        ("wrong_result", "Reverse a linked list", {}),  # nothing is spelled out
+    ],
+)
+async def test_no_call_is_made_in_the_models_stead_where_it_could_not_make_it(
+    reason: str, prompt: str, settings: dict[str, Any]
+) -> None:
+    models = FakeModels("bad", "good")
+    final = await retried(models, found(reason), PASSED, prompt=prompt, **settings)
+    assert len(models.asked) == 2 and final["attempts"][1].tools == ()
+
+
+async def test_a_model_that_cannot_call_tools_is_told_of_no_call() -> None:
+    plain = CARD.model_copy(update={"capabilities": ("chat",)})
+    models = FakeModels("bad", "good", cards=[plain])
+    final = await retried(models, found("wrong_result"), PASSED, prompt="Reverse the word house")
+    assert final["attempts"][1].tools == ()
+
+
+async def test_a_spelled_out_call_does_not_hide_that_a_tool_is_unknown() -> None:
+    with pytest.raises(BadRequest, match="there is no tool 'shell'"):
+        await retried(
+            FakeModels("bad"), found("wrong_result"), PASSED, prompt="Reverse the word house", tools=("shell",)
+        )
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+async def test_a_human_is_asked_about_a_spelled_out_call_as_about_any(decision: str) -> None:
+    models = FakeModels("It is esuho.", "esuoh")
+    graph: Any = build(fake_services(models)).compile(InMemorySaver())
+    settings: Any = {
+        "config": {"configurable": {"thread_id": "1"}},
+        "context": Context(approve_tools=True, max_attempts=2),
+    }
+    asked = {"messages": [{"role": "user", "content": "Reverse the word house"}]}
+    stopped = await graph.ainvoke(asked, **settings)
+    (interrupt,) = stopped["__interrupt__"]
+    assert interrupt.value["about"] == "tools" and len(models.asked) == 1
+    final = await graph.ainvoke(Command(resume={"decision": decision}), **settings)
+    assert len(models.asked) == 2 and final["result"].output == "esuoh"
+    (use,) = (await graph.aget_state(settings["config"])).values["attempts"][1].tools
+    assert (use.output == "esuoh", use.failed) == ((True, False) if decision == "approve" else (False, True))
+    # After a rejection the model is offered no tools, or it would ask again.
+    assert bool(models.bound[1].get("tools")) == (decision == "approve")
+
+
+async def test_the_whole_window_is_not_promised_twice() -> None:
+    models = FakeModels(*"abcde")
+    final = await retried(models, *[found("truncated")] * 4, PASSED)
+    grown = [attempt.remedies for attempt in final["attempts"] if "more_tokens" in attempt.remedies]
+    assert len(grown) == 2  # 1024, then all 2000
 
 
 async def test_the_form_is_asked_for_more_strictly_and_json_is_enforced() -> None:

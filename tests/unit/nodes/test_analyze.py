@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langgraph.runtime import Runtime
 
 from nodes.analyze import UNSURE, analyze, analyze_task
 from state.context import Context
-from state.errors import NoMemory, NotFound
+from state.errors import BadRequest, NoMemory, NotFound
 from state.models import Sampling, Strategy
 from state.run import RunState
 from state.tasks import Analysis, Task, Turn
@@ -93,6 +93,39 @@ def test_a_short_follow_up_is_of_the_kind_of_the_turn_before() -> None:
 
 
 @pytest.mark.parametrize(
+    "history",
+    [
+        ["Hello!", "Translate 'good morning' into Spanish"],
+        [("user", "Translate 'good morning' into Spanish"), ("assistant", "Buenos días")],
+        [{"role": "user", "content": "Translate 'good morning' into Spanish"}, {"role": "assistant", "content": "…"}],
+        [{"request": "Translate 'good morning' into Spanish", "answer": "Buenos días"}],
+        [HumanMessage("Translate 'good morning' into Spanish"), AIMessage("Buenos días")],
+    ],
+    ids=["texts", "pairs", "dicts", "dicts of turns", "messages"],
+)
+def test_a_history_may_be_messages_or_texts(history: list[Any]) -> None:
+    turns = (Turn(request="Translate 'good morning' into Spanish", answer="Buenos días"),)
+    assert analyze("And the other one?", history) == analyze("And the other one?", turns)
+
+
+@pytest.mark.parametrize("nothing", [None, [], (), [("system", "be brief")]])
+def test_a_history_without_a_request_says_nothing(nothing: Any) -> None:
+    assert analyze("And the other one?", nothing) == analyze("And the other one?")
+
+
+@pytest.mark.parametrize("history", ["Hello!", {"role": "user"}, 5, [None], [5], [{"role": "user"}], [("who", "hi")]])
+def test_what_is_no_history_is_refused(history: Any) -> None:
+    with pytest.raises(BadRequest, match="history"):
+        analyze("And the other one?", history)
+
+
+@pytest.mark.parametrize("prompt", [None, 5, b"hello", ["hello"]])
+def test_what_is_no_text_is_refused(prompt: Any) -> None:
+    with pytest.raises(BadRequest, match="the prompt must be a text, not"):
+        analyze(prompt)
+
+
+@pytest.mark.parametrize(
     "prompt",
     [
         "",
@@ -134,6 +167,15 @@ async def test_an_unsure_classifier_asks_the_analyst_that_is_named() -> None:
     analysis = await run_node(UNCLEAR, models, analyst="fake")
     assert (analysis.kind, analysis.second_kind, analysis.needs) == ("code", alone.kind, ("code",))
     assert UNCLEAR in models.asked[0][-1].text
+
+
+async def test_the_needs_of_an_asked_kind_are_those_of_the_whole_request() -> None:
+    prompt = "שלום " * 3_000 + " json"
+    alone = analyze(prompt)
+    assert alone.confidence < UNSURE and "json" in alone.needs, "the request was chosen for that"
+    other = "extraction" if alone.kind != "extraction" else "classification"
+    analysis = await run_node(prompt, FakeModels(said(other)), analyst="fake")
+    assert analysis.kind == other and "json" in analysis.needs
 
 
 async def test_nobody_is_asked_unless_named_or_where_the_classifier_is_sure() -> None:

@@ -125,6 +125,8 @@ def test_anything_else_is_refused_in_one_short_line(asked: dict, reply: Any) -> 
     ("asked", "reply", "said"),
     [
         (SCORED, "maybe", "accept|edit|retry|reject"),
+        (SCORED, 7, 'int is no decision; send {"decision": "accept|edit|retry|reject"}'),
+        (CALLING, front_end([]), "list is no decision"),  # type: ignore[arg-type]
         (SCORED, {"decision": "edit", "answer": " "}, "corrected text"),
         (SCORED, front_end(edited("answer", {"text": "42"})), "corrected text"),
         (SCORED, front_end(edited("calculator", {"answer": "42"})), "only 'answer'"),

@@ -128,6 +128,9 @@ def test_a_model_without_metrics_still_gives_its_name() -> None:
     metrics = metrics_of(AIMessage("hi"), model="m", strategy="standard")
     assert (metrics.model_name, metrics.tokens_generated) == ("m", 0)
     assert add_metrics(None, METRICS) == METRICS
+    reused = METRICS.model_copy(update={"prompt_tokens_reused": 4, "time_to_first_token_sec": 0.5})
+    added = add_metrics(add_metrics(METRICS, reused), reused.model_copy(update={"time_to_first_token_sec": 0.1}))
+    assert (added.prompt_tokens_reused, added.time_to_first_token_sec) == (8, 0.5)
 
 
 def test_the_model_is_told_what_was_wrong_in_the_language_of_the_request() -> None:

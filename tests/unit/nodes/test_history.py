@@ -20,7 +20,7 @@ def test_the_last_human_message_is_the_request_and_answered_ones_are_turns() -> 
             HumanMessage("My name is Ana"),
             AIMessage("Hello Ana"),
             HumanMessage("2 + 2?"),
-            AIMessage("", tool_calls=[{"name": "calculator", "args": {}, "id": "1"}]),
+            AIMessage("I shall work it out.", tool_calls=[{"name": "calculator", "args": {}, "id": "1"}]),
             ToolMessage("4", tool_call_id="1"),
             AIMessage("4"),
             HumanMessage("  What is my name? "),

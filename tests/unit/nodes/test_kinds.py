@@ -160,6 +160,11 @@ def test_bad_lines_are_refused_with_file_and_line(tmp_path: Path, line: str, mes
     assert f"{path}:{message}" in str(refused.value)
 
 
+def test_a_file_may_begin_with_the_mark_of_windows_editors(tmp_path: Path) -> None:
+    (tmp_path / "marked.jsonl").write_text('{"prompt": "x", "task": "math"}', encoding="utf-8-sig")
+    assert [line.prompt for line in read_lines(tmp_path / "marked.jsonl")] == ["x"]
+
+
 def test_a_file_without_lines_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="no lines"):
         read_lines(write_lines(tmp_path, "", " "))

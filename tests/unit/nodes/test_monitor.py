@@ -104,6 +104,28 @@ def test_another_model_is_chosen_for_what_the_default_cannot_do(
     assert plan.notes[:1] == ((note,) if note else ())
 
 
+TOY, BIG = card("toy", "tools", parameters=10**6), card("big", parameters=7 * 10**9, languages=("en",))
+TOYS = {"cards": (BIG, TOY), "needed": {"big": 4 * GB, "toy": GB // 1000}}
+
+
+@pytest.mark.parametrize(("kind", "language"), [("math", "en"), ("conversation", "es")])
+def test_a_toy_does_not_answer_in_place_of_a_large_default(kind: Kind, language: str) -> None:
+    plan = planned(models(**TOYS), kind, language=language)
+    assert plan.model == "big" and plan.notes[0].startswith("big lacks ")
+
+
+def test_nor_does_a_toy_when_the_default_has_to_wait() -> None:
+    other = Resident(name="other", strategy="standard", size_bytes=14 * GB, leases=1, last_used=0.0)
+    toy = Resident(name="toy", strategy="standard", size_bytes=GB // 1000, leases=0, last_used=0.0)
+    plan = planned(models(**TOYS, resident=[other, toy]))
+    assert plan.model == "big" and plan.notes[0].startswith("big waits for memory")
+
+
+def test_a_toy_answers_where_the_default_never_fits() -> None:
+    assert planned(models(**TOYS, budget=GB // 100), language="es").model == "toy"
+    assert planned(models(**TOYS, budget=GB // 100)).model == "toy"
+
+
 def test_a_model_that_somebody_names_is_never_replaced() -> None:
     with pytest.raises(NotFound):
         planned(models(), context=Context(model="none"))

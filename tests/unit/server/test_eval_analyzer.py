@@ -49,6 +49,18 @@ def test_the_table_shows_requests_as_they_are_and_only_the_errors_that_are_asked
     assert "code, taken for math 1.00" in run(str(file), "--errors", "9")
 
 
+@pytest.mark.parametrize(("verb", "more"), [("analyzer", {}), ("validator", {"answer": "", "label": "good"})])
+def test_texts_that_no_terminal_should_get_are_shown_in_a_way_that_it_can(
+    tmp_path: Path, verb: str, more: dict[str, str]
+) -> None:
+    path = tmp_path / "odd.jsonl"
+    path.write_text(json.dumps({"prompt": "\x1b[2J \ud800 5 + 5", "task": "code", **more}))
+    told = CliRunner().invoke(evaluate, [verb, str(path), "--errors", "1"], catch_exceptions=False)
+    assert "␛[2J � 5 + 5" in told.stdout
+    as_json = CliRunner().invoke(evaluate, [verb, str(path), "--errors", "1", "--json"], catch_exceptions=False)
+    assert json.loads(as_json.stdout)["errors"][0]["prompt"] == "\x1b[2J \ud800 5 + 5"
+
+
 def test_without_a_file_the_shipped_split_is_measured() -> None:
     told = json.loads(run("--json"))
     assert told["file"].endswith("heldout/prompts.jsonl")

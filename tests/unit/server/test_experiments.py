@@ -44,6 +44,7 @@ def test_a_configuration_is_read_from_pairs_and_from_files(tmp_path: Path) -> No
         ("approve=true", "nobody is there to approve"),
         ("approve_load_over=5", "nobody is there to approve"),
         ("tools=[a", "cannot be read as YAML"),
+        ("model=2024-99-99", "cannot be read as YAML"),
         ("nowhere.yaml", "cannot be read"),
     ],
 )
@@ -61,15 +62,20 @@ def test_a_data_set_is_read_whole_or_refused_with_its_line(tmp_path: Path) -> No
     assert len(read_items(file, limit=1)) == 1
     for line, told in [
         ('{"prompt": ""}', "2: prompt: String should have"),
-        ("nonsense", "2: not a line of JSON"),
+        ("nonsense", "2: not JSON"),
         ('{"prompt": "a", "task": "poetry"}', "2: task: Input should be"),
-        ("[1]", "2: line: Input should be"),
+        ("[1]", "2: expected an object, not list"),
     ]:
         file.write_text('{"prompt": "fine"}\n' + line)
         with pytest.raises(BadRequest, match=told):
             read_items(file)
+    file.write_text('\ufeff{"prompt": "a\u2028b", "expected": null}\n', encoding="utf-8")
+    assert read_items(file) == [Item(prompt="a\u2028b")]
+    file.write_text('{"prompt": "a", "expected": 42}\n')
+    with pytest.raises(BadRequest, match=r"1: expected\.0: Input should be a valid string"):
+        read_items(file)
     file.write_text("\n")
-    with pytest.raises(BadRequest, match="is empty"):
+    with pytest.raises(BadRequest, match="no lines; each is"):
         read_items(file)
     with pytest.raises(BadRequest, match="cannot be read"):
         read_items(tmp_path / "none.jsonl")
@@ -85,6 +91,13 @@ def test_a_data_set_is_read_whole_or_refused_with_its_line(tmp_path: Path) -> No
         ("It is blue", ("red", "blue"), False, True),
         ("anything", (), None, None),
         ("", ("x",), False, False),
+        ("", ("?",), False, False),
+        ("The answer is 4.5", ("4",), False, False),
+        ("The answer is 4.", ("4",), False, True),
+        ("It is -42", ("42",), False, False),
+        ("3,42", ("42",), False, False),
+        ("4, 5 and 6", ("4",), False, True),
+        ("50-42 apples", ("42",), False, True),
     ],
 )
 def test_an_answer_is_right_when_it_is_an_expected_one(output, expected, exact, contains) -> None:
@@ -140,16 +153,16 @@ async def test_an_error_is_a_worthless_answer_and_the_next_item_is_answered() ->
 async def test_an_experiment_goes_on_where_it_was_cut(tmp_path: Path) -> None:
     data, file = tmp_path / "d.jsonl", tmp_path / "out" / "results.jsonl"
     kept = ResultFile(file, A, B, data, "exact")
-    assert kept.read() == []
+    items = [Item(prompt="p") for _ in range(3)]
+    assert kept.read(items) == []
     for index in range(2):
         kept.append(pair(1, 0, index=index))
-    with file.open("a") as half:
-        half.write('{"index": 2, "prom')  # killed in mid-write
-    again = ResultFile(file, A, B, data, "exact").read()
+    with file.open("ab") as half:
+        half.write('{"index": 2, "prompt": "ñ'.encode()[:-1])  # killed in mid-write
+    again = ResultFile(file, A, B, data, "exact").read(items)
     assert [each.index for each in again] == [0, 1]
     assert len(file.read_text().splitlines()) == 3
     models = FakeModels("for a", "for b")
-    items = [Item(prompt=str(n)) for n in range(3)]
     left = [each async for each in Experiment(A, B, fake_services(models)).run(items, again)]
     assert [each.index for each in left] == [2]
 
@@ -158,7 +171,34 @@ def test_the_results_of_another_experiment_are_not_mixed_in(tmp_path: Path) -> N
     file = tmp_path / "results.jsonl"
     ResultFile(file, A, B, tmp_path / "d", "exact").append(pair(1, 0))
     with pytest.raises(BadRequest, match="another experiment"):
-        ResultFile(file, B, A, tmp_path / "d", "exact").read()
+        ResultFile(file, B, A, tmp_path / "d", "exact").read([])
     file.write_text(json.dumps({"no": "results"}) + "\n{}\n{}")
     with pytest.raises(BadRequest, match="not the results"):
-        ResultFile(file, A, B, tmp_path / "d", "exact").read()
+        ResultFile(file, A, B, tmp_path / "d", "exact").read([])
+
+
+def test_results_of_a_data_set_that_has_changed_are_not_mixed_in(tmp_path: Path) -> None:
+    kept = ResultFile(tmp_path / "results.jsonl", A, B, tmp_path / "d", "exact")
+    kept.append(pair(1, 0))
+    assert len(kept.read([Item(prompt="p")])) == 1
+    with pytest.raises(BadRequest, match="item 1 of the data set has changed"):
+        kept.read([Item(prompt="another")])
+
+
+@pytest.mark.parametrize("output", ["a\u2028b\x85c", "\ud800", "ñ\n\x00"])
+def test_any_answer_is_kept_and_read_again(tmp_path: Path, output: str) -> None:
+    kept = ResultFile(tmp_path / "results.jsonl", A, B, tmp_path / "d", "exact")
+    odd = Pair(index=0, prompt="p", a=Answered(output=output, score=1.0, right=None), b=pair(1, 0).b)
+    kept.append(odd)
+    assert kept.read([Item(prompt="p")]) == [odd]
+
+
+def test_results_that_cannot_be_written_or_read_are_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadRequest, match="cannot be written"):
+        ResultFile(tmp_path / "file" / "results.jsonl", A, B, tmp_path, "exact").append(pair(1, 0))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "x").touch()
+    with pytest.raises(BadRequest, match="cannot be read"):
+        ResultFile(tmp_path / "folder", A, B, tmp_path, "exact").read([])
+    assert ResultFile(tmp_path / "file", A, B, tmp_path, "exact").read([]) == []

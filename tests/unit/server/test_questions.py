@@ -11,7 +11,8 @@ from rich.console import Console
 from nodes.humans.decisions import SCORE, TOOLS, question, read_answer
 from nodes.humans.load import load_question
 from server.cli.questions import Asker, decision_of, question_text
-from server.cli.view import describe
+from server.cli.view import RunView, describe
+from server.streaming.events import Event
 from state.errors import BadRequest
 from state.models import Sampling
 from state.resources import Reading
@@ -83,6 +84,26 @@ def test_what_is_typed_is_an_answer_that_the_run_takes(value: Any, typed: list[s
     assert read_answer(value, said) is not None or "about" not in value
 
 
+@pytest.mark.parametrize("hidden", ["\x1b[2K", "\u202e", "\r"])
+def test_what_a_model_made_up_cannot_drive_the_terminal(hidden: str) -> None:
+    made_up = question("tools", "?", TOOLS, [("calculator", {f"a{hidden}": f"6{hidden}7"}, "")])
+    assert hidden not in question_text(made_up)
+    screen = io.StringIO()
+    asker = Asker(Console(file=screen, force_terminal=True), Keyboard("edit\n\n"))
+    taken = asker.decide(made_up)
+    assert taken["decisions"][0]["edited_action"]["args"] == {f"a{hidden}": f"6{hidden}7"}  # type: ignore[index]
+    assert hidden not in screen.getvalue()
+
+
+def test_evidence_is_one_line_that_cannot_drive_the_terminal() -> None:
+    screen = io.StringIO()
+    reason = {"name": "repetition", "evidence": "'\x1b[2K\n[bold]x' stands 9 times", "weight": 0.8}
+    update = {"verdicts": [{"score": 0.2, "reasons": [reason]}]}
+    data = {"node": "validate_answer", "seconds": 0.1, "update": update, "error": None}
+    RunView(Console(file=screen, width=200)).show(Event("node_end", data))
+    assert screen.getvalue().endswith("score 0.20 · repetition: '␛[2K [bold]x' stands 9 times\n")
+
+
 def test_ctrl_d_answers_nothing() -> None:
     with pytest.raises(EOFError):
         asked_on_a_terminal(SCORED)
@@ -136,6 +157,11 @@ def test_the_arguments_of_a_call_are_given_as_json() -> None:
     assert said == {"decision": "edit", "args": {"expression": "1"}}
 
 
+@pytest.mark.parametrize(("word", "said"), [("7", 7), ('"by hand"', "by hand"), ("[1, 2]", [1, 2]), ("false", False)])
+def test_a_question_of_a_plugin_may_be_answered_with_any_json(word: str, said: object) -> None:
+    assert decision_of(word) == said
+
+
 def test_without_a_decision_there_is_none() -> None:
     assert decision_of(None, model="demo", strategy="standard") is None
 
@@ -149,6 +175,7 @@ def test_without_a_decision_there_is_none() -> None:
         ("edit", {"args": "{"}, "--args: not JSON"),
         ("edit", {"args": '{"a":' * 100_000}, "--args: not JSON"),
         ("{", {}, "--decision: not JSON"),
+        ('{"decision": "edit"}', {"answer": "42"}, "--answer: --decision is a whole answer"),
         (None, {"answer": "42"}, "--answer belongs to a decision"),
         (None, {"hint": "x"}, "--hint belongs to a decision"),
     ],

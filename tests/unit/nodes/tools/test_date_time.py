@@ -90,7 +90,8 @@ def test_spans_are_added(span: str, day: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "span", ["ten", "10", "10 fortnights", "1 day of joy", "999999 years", "-3000 years", *ODD[1:]]
+    "span",
+    ["ten", "10", "10 fortnights", "1 day of joy", "999999 years", "-3000 years", f"5 days {' ' * 60} ago", *ODD[1:]],
 )
 def test_what_is_no_span_is_refused(span: str) -> None:
     with pytest.raises(ToolException):
@@ -114,6 +115,11 @@ def test_odd_text_is_no_date(text: str) -> None:
         ({"start": "2024-05-01", "plus": "10 days"}, "Saturday, 11 May 2024"),
         ({"until": "2026-12-25"}, "71 days (10 weeks and 1 day)"),
         ({"start": "2024-02-28", "until": "2024-03-01"}, "2 days"),
+        ({"until": "1 January"}, "78 days (11 weeks and 1 day)"),  # the next one, not this year's
+        ({"until": "15 de octubre"}, "0 days"),
+        ({"start": "friday", "until": "monday"}, "3 days"),
+        ({"start": "Wednesday, 1 May 2024", "plus": "1 week"}, "Wednesday, 8 May 2024"),  # as this tool writes it
+        ({"start": "viernes, 3 de mayo de 2024"}, "Friday, 3 May 2024"),
         ({"start": "2024-03-14", "until": "2024-02-29"}, "-14 days (2 weeks)"),
     ],
 )

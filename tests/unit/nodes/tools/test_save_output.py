@@ -44,6 +44,7 @@ ESCAPES = [
     "a\x00.txt",
     "a\n.txt",
     "\u202etxt.exe",
+    "a\u2028b.txt",
     "\ud800.txt",
     "x.txt:stream",
     "what?.txt",

@@ -34,6 +34,8 @@ def result(call: SpelledCall) -> str:
         ("Ordena alfabéticamente: pera, árbol, uva", "árbol, pera, uva"),
         ("Convert 5 km to miles", "3.106855961 mi"),
         ("¿Cuántos metros son 2.5 km?", "2500 m"),
+        ("Convert 100 Mb to MB", "12.5 MB"),  # megabits
+        ("Convert 5 mJ to J", "0.005 J"),
         ("What is 30 ºC in °F?", "86 °F"),
     ],
 )
@@ -68,6 +70,13 @@ def test_today_and_now(prompt: str, date: str) -> None:
         "What is 5 km in Spanish?",
         "How many letters did Kafka write to Milena?",
         "How many eggs are in 1 dozen?",
+        "Convert 5 km to km",
+        "Convierte 1.000 km a millas",  # a thousand, or one?
+        "How many letters are in the alphabet?",
+        "Sort these numbers: 3,000, 20",
+        "Ordena de mayor a menor: 10,5; 9,2",
+        "Write in uppercase: hello. Then reverse it.",
+        "Escribe en mayúsculas: hola. Luego tradúcelo.",
         "Reverse house.\n```x```",
         "uppercase: " + "x" * 700,
         *ODD,

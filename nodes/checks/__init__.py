@@ -21,7 +21,7 @@ from nodes.checks.operations import check_result
 from nodes.checks.reading import MAX_CHARS, Check
 from nodes.checks.refusals import check_refusal
 from nodes.checks.surface import check_empty, check_template_leak
-from nodes.checks.texts import check_summary, check_topic, check_translation
+from nodes.checks.texts import check_resized, check_summary, check_topic, check_translation
 
 CHECKS: tuple[Check, ...] = (
     check_empty,
@@ -39,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     check_comparison,
     check_result,
     check_summary,
+    check_resized,
     check_translation,
     check_topic,
     check_constraints,

@@ -9,6 +9,7 @@ from nodes.checks.forms.items import check_items, check_label, check_order
 from nodes.checks.forms.layout import check_dates, check_layout
 from nodes.checks.forms.lengths import check_length
 from nodes.checks.forms.shortness import check_shortness
+from nodes.checks.forms.signs import check_signs
 from nodes.checks.forms.wording import check_case, check_edges, check_vocabulary
 from state.tasks import Analysis, Reason
 
@@ -25,6 +26,7 @@ FORMS: tuple[Form, ...] = (
     check_vocabulary,
     check_layout,
     check_dates,
+    check_signs,
     check_label,
 )
 

@@ -14,6 +14,23 @@ _OPENERS = re.compile(
     r"|la (?:pregunta|petici[oó]n) es|here(?:'s| is) (?:the|your) (?:question|request|prompt|task))\b[\s,.!:¡]*",
     re.IGNORECASE,
 )
+_LABELS = re.compile(
+    r"\A\W*(?:(?:question|pregunta|prompt|q|p|request|petici[oó]n|task|tarea|instruction|instrucci[oó]n|user"
+    r"|usuario|input"
+    r"|entrada)\s*:\s*)|\s(?:answer|respuesta|response|a|r|assistant|asistente|output|salida)\s*:\W*\Z",
+    re.IGNORECASE,
+)
+"""Labels put around a request that is said back."""
+_ORDERS = re.compile(
+    r"\W*(?:please |por favor,? )?(?:explain|describe|write|give|list|tell|summari[sz]e|translate|classify"
+    r"|extract|compare"
+    r"|suggest|create|generate|calculate|find|identify|rewrite|convert|name|discuss|provide|compose|solve|explica"
+    r"|describe|escribe|dame|dime|enumera|resume|traduce|clasifica|extrae|compara|sugiere|crea|genera|calcula|encuentra"
+    r"|identifica|reescribe|convierte|nombra|redacta|resuelve|haz|hazme|cu[eé]ntame)\b",
+    re.IGNORECASE,
+)
+_AFTER_PREMISES = re.compile(r"[.,;:)]\s+¿?(?:who|which|whose|qui[eé]n|cu[aá]l)\b", re.IGNORECASE)
+"""A question that chooses among what was told before it."""
 _ASKING = re.compile(
     r"\W*(?:who|what|when|where|which|why|how|whose|qui[eé]n|qu[eé]|cu[aá]\w+|d[oó]nde|c[oó]mo|por qu[eé])\b",
     re.IGNORECASE,
@@ -48,11 +65,18 @@ _RUN = 4
 
 def check_echo(prompt: str, answer: str, analysis: Analysis) -> Reason | None:
     """The request said back, whole or its instruction, with little besides."""
-    said, asked = words(_OPENERS.sub("", answer[:20_000])), words(prompt[:20_000])
+    bare = _LABELS.sub("", answer[:20_000])
+    said, asked = words(_OPENERS.sub("", bare)), words(prompt[:20_000])
     if len(asked) < 3 or not said:
         return None
     if said == asked:
         return None if _asks_to_repeat(prompt) else _echo(0.9)
+    if len(asked) >= _RUN and said[:_RUN] == asked[:_RUN] and _ORDERS.match(prompt) and _ORDERS.match(bare):
+        return None if _asks_to_repeat(prompt) else _echo(0.5, "the answer gives the order that it was given")
+    if _asks_back(prompt, answer, said, asked, analysis):
+        return _echo(0.5, "the answer asks what it was asked")
+    if _nearly(said, asked) and analysis.kind not in ("rewriting", "translation") and not _asks_to_repeat(prompt):
+        return _echo(0.7, "the answer is the request but for a word")
     instruction, material = read_request(prompt)
     wanted = words(instruction)
     opens = tuple(asked[:_RUN]) in _runs(said[: len(asked) + 20])
@@ -65,6 +89,14 @@ def check_echo(prompt: str, answer: str, analysis: Analysis) -> Reason | None:
         if taken >= 0.9 and len(wanted) >= 8 and said[: len(wanted)] == wanted and new <= 0.6:
             return _echo(0.45)
     return _material_back(prompt, answer, material, analysis) or _reworded(prompt, answer, material, analysis)
+
+
+def _asks_back(prompt: str, answer: str, said: list[str], asked: list[str], analysis: Analysis) -> bool:
+    """The question, and perhaps another, but no statement."""
+    if analysis.kind in ("rewriting", "translation", "extraction", "summarization", "creative_writing"):
+        return False
+    alone = answer.rstrip().endswith("?") and re.search(r"[.!:]\s|\n", answer.strip()) is None
+    return alone and _is_question(prompt) and len(asked) >= _RUN and said[:_RUN] == asked[:_RUN]
 
 
 def _material_back(prompt: str, answer: str, material: str, analysis: Analysis) -> Reason | None:
@@ -94,12 +126,21 @@ def _reworded(prompt: str, answer: str, material: str, analysis: Analysis) -> Re
         return None
     if any(char.isdigit() and char not in prompt for char in answer):
         return None
-    if not told and (analysis.kind in ("classification", "math") or _CHOICE.search(prompt)):
+    if not told and (
+        analysis.kind in ("classification", "math") or _CHOICE.search(prompt) or _AFTER_PREMISES.search(prompt[:5_000])
+    ):
         return None  # a choice, or a yes in full, repeats the question
     new, kept = len(_news(prompt, answer)) / len(said), len(said & asked) / len(asked)
     if new <= (0.2 if told else 0.1) and kept >= (0.4 if told else 0.6):
         return _echo(0.6, "says little that the request did not")
     return None
+
+
+def _nearly(said: list[str], asked: list[str]) -> bool:
+    """The same words at the same places, but for one in ten."""
+    if len(asked) < 8 or len(said) != len(asked):
+        return False
+    return sum(one == other for one, other in zip(said, asked, strict=True)) >= 0.9 * len(asked)
 
 
 def _news(prompt: str, answer: str) -> set[str]:

@@ -87,9 +87,11 @@ def _lone_sentence(text: str, last_line: str, prompt: str, analysis: Analysis, l
         return None
     material = read_request(prompt).material
     if analysis.kind in ("rewriting", "translation"):
-        if material.rstrip().endswith((".", "!", "?")) and len(words(text)) < 0.75 * len(words(material)):
+        if not material.rstrip(" \"'”»)").endswith((".", "!", "?")):
+            return None
+        if len(words(text)) < 0.75 * len(words(material)):
             return cut("ends before its original does", 0.5)
-        return None
+        return cut("its original has a full stop", 0.45) if length >= 10 else None
     if re.search(
         r"\b(title|headline|slogan|subject|t[ií]tul\w+|titular|eslogan|lema|asunto|query|prompt|tagline)\b",
         prompt,
@@ -105,7 +107,7 @@ def _lone_sentence(text: str, last_line: str, prompt: str, analysis: Analysis, l
 
 def _cut_item(text: str) -> Reason | None:
     """The last item lacks the full stop that the others have."""
-    items = [match.group(3) or "" for line in text.splitlines() if (match := ITEM.match(line))]
+    items = _last_list(text)
     others = [item.rstrip() for item in items[:-1]]
     stopped = [item for item in others if item.endswith((".", "!", "?"))]
     if len(others) >= 1 and len(stopped) == len(others) and len(items[-1].split()) >= 1:
@@ -124,6 +126,17 @@ def _cut_item(text: str) -> Reason | None:
     if _INNER_STOP.search(items[-1]) and stopped:
         return cut(f"the last item ends with '{text[-20:].strip()}'", 0.5)
     return None
+
+
+def _last_list(text: str) -> list[str]:
+    """The items since the last heading, or the line that announces them."""
+    items: list[str] = []
+    for line in text.splitlines():
+        if match := ITEM.match(line):
+            items.append(match.group(3) or "")
+        elif line.startswith("#") or line.rstrip().endswith((":", ":**")):
+            items = []
+    return items
 
 
 def _broken_word(text: str, prompt: str, analysis: Analysis) -> str | None:

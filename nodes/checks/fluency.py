@@ -25,6 +25,16 @@ OTHER, NUMBER, STOP, COMMA = "<other>", "<number>", "<stop>", "<comma>"
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d[\d.,]*|[.!?:;\n]+|,")
 
 
+_ENDINGS = re.compile(
+    r"[a-z]{3,20}(?:ings?|abl[ey]|ibl[ey]|ments?|ness|[ae]nc(?:e|es|y)|[st]ions?|wards?|less|ful|ous|ously"
+    r"|ively|ical|ally"
+    r"|[iy][sz]ed|izing|ship|hood|ciones|mente|mientos?|dad|dades|ando|iendo|ador(?:a|es)?|ismo|istas?"
+    r"|[ae]ncias?|os[oa]s?"
+    r"|aron|ieron|aban?|[ai]d[oa]s)"
+)
+"""A word that ends as only words of the two languages do, with enough before it."""
+
+
 class Tables(NamedTuple):
     """What the file holds."""
 
@@ -64,9 +74,18 @@ def letter_score(word: str) -> float:
     return float(table[path[:-1], path[1:]].mean())
 
 
+def was_seen(word: str) -> bool:
+    """Whether this very word was seen."""
+    known, whole = tables().words, plain(word)
+    place = bisect_left(known, whole)
+    return place < len(known) and known[place] == whole
+
+
 def is_known(word: str) -> bool:
-    """Whether a word was seen, or its stem was: an ending of up to three letters is let pass."""
+    """Whether a word was seen, or its stem was: an ending of up to three letters, or a usual one, is let pass."""
     known, start = tables().words, plain(word)
+    if _ENDINGS.fullmatch(start):
+        return True
     for cut in range(4):
         stem = start[: len(start) - cut]
         place = bisect_left(known, stem)

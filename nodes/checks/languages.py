@@ -90,6 +90,8 @@ def wanted_languages(prompt: str, analysis: Analysis) -> frozenset[str]:
         return frozenset()
     if analysis.language not in ("en", "es") and len(words(prompt)) < 8:
         return frozenset()  # too little to tell it from its neighbours
+    if len(words(prompt)) < 8 and detect(prompt)[1] < 0.2:
+        return frozenset()  # a formula or names
     request = read_request(prompt)
     own, own_sure = detect(request.instruction[:4_000])
     if (

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-from nodes.checks.reading import FENCE, sentences, words
+from nodes.checks.reading import FENCE, quotes, read_request, sentences, words
 from state.tasks import Analysis, Reason
 
 MAX_WORDS = 6_000
@@ -14,8 +14,13 @@ MAX_WORDS = 6_000
 _MARKS = re.compile(r"(.{1,24}?)\1{7,}", re.DOTALL)
 _RULE = re.compile(r"[\s\-=_*#|:.~+─═·•]+")
 _LEADER = re.compile(r"^[ \t]*(?:[-*•+>]|\d{1,3}[.)]|#+)\s*")
+_TIMES = re.compile(
+    r"\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten|twenty|fifty|hundred|many|several|dos|tres|cuatro|cinco|seis"
+    r"|siete|ocho|nueve|diez|veinte|cincuenta|cien|muchas|varias) (?:times|veces)\b|\brepeat|\brepit",
+    re.IGNORECASE,
+)
 _ASKED = re.compile(
-    r"\b(\w+ times|repeat\w*|\d+ veces|repit\w*|refrain|estribillo|chorus|song|poem|lyrics|canci[oó]n|poema|letra"
+    r"\b(\w+ times|repeat\w*|\w+ veces|repit\w*|refrain|estribillo|chorus|song|poem|lyrics|canci[oó]n|poema|letra"
     r"|mantra|rhyme"
     r"|rima|chant|loop|bucle)\b",
     re.IGNORECASE,
@@ -24,6 +29,8 @@ _ASKED = re.compile(
 
 def check_repetition(prompt: str, answer: str, analysis: Analysis) -> Reason | None:
     """Loops of characters, words, phrases, sentences, lines or paragraphs; refrains and asked repetition excepted."""
+    if _is_wanted(prompt, answer):
+        return None
     verse = analysis.kind == "creative_writing" or _ASKED.search(prompt[:2_000]) is not None
     text = FENCE.sub("\n", answer) if analysis.kind != "code" else answer
     tokens = words(text)[:MAX_WORDS]
@@ -32,6 +39,8 @@ def check_repetition(prompt: str, answer: str, analysis: Analysis) -> Reason | N
         or _words_in_a_row(tokens, prompt, limit=8 if verse or analysis.kind == "code" else 5)
         or _same_items(text, verse=verse)
         or _same_parts(text, code=analysis.kind == "code", verse=verse)
+        or (None if verse else _same_blocks(text))
+        or (None if verse or analysis.kind == "code" else _one_subject(text, tokens))
         or _few_phrases(tokens, code=analysis.kind == "code", verse=verse)
     )
 
@@ -58,12 +67,20 @@ def _words_in_a_row(tokens: list[str], prompt: str, *, limit: int) -> Reason | N
             run = run + 1 if tokens[place] == tokens[place - size] else 0
             unit = tokens[place - size + 1 : place + 1]
             # A phrase counts sooner than a word: "very, very, very" is a style.
-            wanted = size * (limit - 1) if size == 1 else size * (limit - 2)
+            wanted = size * (limit - 1) if size == 1 else size * (limit - 2 if size < 4 else min(limit - 2, 3))
             if len("".join(unit)) < 2:
                 wanted *= 3
             if run >= wanted and not all(word.isdigit() for word in unit):
                 return None if " ".join(unit * 3) in given else _repetition(" ".join(unit), run // size + 1)
     return None
+
+
+def _is_wanted(prompt: str, answer: str) -> bool:
+    """The request says that it wants its own words several times."""
+    if _TIMES.search(prompt[:2_000]) is None:
+        return False
+    unit = " ".join(words(max(quotes(prompt[:2_000]), key=len, default=read_request(prompt).material)))
+    return bool(unit) and " ".join(words(answer[:2_000])).count(unit) >= 2
 
 
 def _same_parts(text: str, *, code: bool, verse: bool) -> Reason | None:
@@ -94,6 +111,32 @@ def _same_items(text: str, *, verse: bool) -> Reason | None:
         return None
     item, times = Counter(items).most_common(1)[0]
     return _repetition(item[:60], times) if times >= 4 and times * 2 >= len(items) else None
+
+
+def _same_blocks(text: str) -> Reason | None:
+    """Paragraphs, or functions of a program, that stand three times and make half of the text."""
+    blocks = [" ".join(block.split()) for block in re.split(r"\n\s*\n|```\w*", text)]
+    blocks = [block for block in blocks if len(block.split()) >= 5]
+    if len(blocks) < 3:
+        return None
+    block, times = Counter(blocks).most_common(1)[0]
+    return _repetition(block[:60], times) if times >= 3 and times * 2 >= len(blocks) else None
+
+
+def _one_subject(text: str, tokens: list[str]) -> Reason | None:
+    """Two words, side by side, that are two fifths of all that is said, or a word that is a third."""
+    if not 15 <= len(tokens) <= 400 or text.strip().count("\n") > 1:
+        return None  # items of a list may all begin alike
+    pair, times = Counter(pairwise(tokens)).most_common(1)[0]
+    content = all(len(word) >= 4 for word in pair) and pair[0] != pair[1]
+    if content and times >= 5 and times * 5 >= len(tokens):
+        return _repetition(" ".join(pair), times)
+    word, times = Counter(tokens).most_common(1)[0]
+    return (
+        _repetition(word, times)
+        if len(word) >= 5 and word.isalpha() and times >= 5 and times * 3 >= len(tokens)
+        else None
+    )
 
 
 def _runs_of_same(parts: list[str]) -> list[list[str]]:

@@ -8,9 +8,9 @@ import unicodedata
 from collections import Counter
 from itertools import pairwise
 
-from nodes.checks.fluency import is_known, letter_score, longest_run, order_scores, tables
+from nodes.checks.fluency import is_known, letter_score, longest_run, order_scores, tables, was_seen
 from nodes.checks.languages import NAMED
-from nodes.checks.reading import FENCE, prose, words
+from nodes.checks.reading import FENCE, plain, prose, words
 from nodes.language import detect
 from state.tasks import Analysis, Reason
 
@@ -23,8 +23,12 @@ _MIXED = re.compile(
     r"[a-z]{1,20}\d{1,9}[a-z]{1,20}\w*|[a-z]{1,20}[A-Z]{1,20}[a-z]{1,20}[A-Z]\w*"
     r"|\w{0,20}[#$%^&*@~]\w{1,20}[#$%^&*@~]\w*"
 )
+_STREWN = re.compile(r"(?<=\s)[-+*/×÷=] [*/×÷=+](?=\s)")
+"""Two operators with nothing between."""
+_NAMED_A = re.compile(r"\b[A-Z]\b")
+"""Things called A, B and C stand where no table expects them."""
 _ROMAN = re.compile(r"[IVXLCDM]{1,20}")
-_JOINTS = frozenset("-–'’/_.()[]:,\"“”")
+_JOINTS = frozenset("-–+'’/_.()[]:,\"“”")
 _LONGEST_WORD = 40
 LONGEST_RUN = 9
 """Words without a function word: real sentences of either language have at most 7."""
@@ -37,7 +41,8 @@ _MAY_LOOK_SO = re.compile(
     r"|scramble\w*|shuffle\w*|reverse\w*|backwards?|vuelta|al rev[eé]s|inviert\w*|invent\w+|nonsense|gibberish|ascii"
     r"|morse|palindrom\w*"
     r"|pal[ií]ndrom\w*|rot13|caesar|pronunciation|pronunciaci[oó]n|phonetic\w*|fon[eé]tic\w*|ipa|notation"
-    r"|notaci[oó]n|hashtags?|keywords?|hex\w*|c[eé]sar|acronym\w*|sigla\w*|latin)\b",
+    r"|notaci[oó]n|alternat\w*|every other letter|formulas?|f[oó]rmulas?|regex|old english|hashtags?|keywords?"
+    r"|hex\w*|c[eé]sar|acronym\w*|sigla\w*|latin)\b",
     re.IGNORECASE,
 )
 
@@ -82,14 +87,14 @@ def _names_languages(prompt: str) -> bool:
 
 def _letters(prompt: str, text: str) -> Reason | None:
     """Words whose letters never follow one another so, or tokens that are no words."""
-    known = set(words(prompt[:MAX_CHARS]))
+    known = {plain(word)[:6] for word in words(prompt[:MAX_CHARS])}
     tokens = text.split()
     plain_words = [
-        word for word in re.findall(r"(?<![\w/.@#-])[^\W\d_]{4,}(?![\w/@])", text) if word.lower() not in known
+        word for word in re.findall(r"(?<![\w/.@#-])[^\W\d_]{4,}(?![\w/@])", text) if plain(word)[:6] not in known
     ]
     latin = [word for word in plain_words if word.isascii() or word[0] <= "\u02ff"]
     # Abbreviations in capitals have no vowels to speak of, and names come from anywhere.
-    odd = [word for word in latin if not word.isupper() and _is_odd(word)]
+    odd = [word for word in latin if not word.isupper() and _is_odd(word) and not was_seen(word)]
     lettered = [word for word in latin if not (word.isupper() and (len(word) <= 6 or _ROMAN.fullmatch(word)))]
     mixed = [token[:40] for token in tokens if _is_mixed(token.strip(".,;:!?()\"'"))]
     hits = len(odd) + len(mixed) + 2 * len(_KEYBOARD.findall(text))
@@ -141,11 +146,13 @@ def _sort(char: str) -> str:
 
 
 def _mash(latin: list[str], known: set[str]) -> bool:
-    return bool(latin) and all(letter_score(word) < -4.2 and word.lower() not in known for word in latin)
+    return bool(latin) and all(letter_score(word) < -4.2 and plain(word)[:6] not in known for word in latin)
 
 
 def _symbols(text: str, analysis: Analysis) -> Reason | None:
     """Far more signs than letters, where neither numbers nor a drawing were asked for."""
+    if analysis.kind != "code" and len(strewn := _STREWN.findall(text)) >= 3:
+        return _gibberish(f"'{strewn[0].strip()}' and {len(strewn) - 1} more are signs in a row", 0.6)
     shown = [char for char in text if not char.isspace()]
     signs = sum(not char.isalnum() and unicodedata.category(char) not in ("So", "Mn", "Mc") for char in shown)
     if len(shown) >= 20 and signs > 0.5 * len(shown) and analysis.kind not in ("math", "extraction"):
@@ -162,9 +169,10 @@ def _order(text: str, prompt: str, analysis: Analysis) -> Reason | None:
         return None
     bare = re.sub(r"[*_#>|]+", " ", text)
     scores = order_scores(bare)
-    if len(scores) < 10 or len(re.findall(r"[=<>^]", text)) >= 2:
+    if len(scores) < 10 or len(re.findall(r"[=<>^]", text)) >= 2 or len(_NAMED_A.findall(text)) >= 3:
         return None
-    mean = float(scores.mean())
+    # Two rare pairs are a phrase, not disorder.
+    mean = float(scores.clip(min=-3.0).mean() if len(scores) < 16 else scores.mean())
     run = longest_run(bare)
     if run >= LONGEST_RUN and not _is_list(text, analysis):
         return _gibberish(f"{run} words in a row without one that joins them", 0.6)

@@ -18,7 +18,7 @@ _EQUATION = re.compile(
 )
 _PERCENT_IS = re.compile(
     rf"(?<![\d.,])({NUM})\s*(?:%|percent|por ?ciento)\s*(?:of|de)\s*(?:\$|€|£)?\s*({NUM})\s*(?:is|es|=|son"
-    rf"|equals)\s*\**(?:\$|€|£)?\s*({NUM})",
+    rf"|equals)\s*\**(?:\$|€|£)?\s*({NUM})(?![.,]?\d|\s*[-+*/×÷·^−])",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
@@ -68,7 +68,10 @@ def _false_equation(said: str, prompt: str) -> Reason | None:
         if (
             (before in "+-*/×÷·^−–=([{√%" and before)
             or re.match(
-                r"\s*(?:[-+*/×÷·^−%²³]|\d|[.,]\d|x\b|[a-z](?![a-z])|r(?:em|es)|mod|mil|k\b|!|°|\()", after, re.I
+                r"\s*(?:[-+*/×÷·^−%²³]|\d|[.,]\d|x\b|(?:[a-z](?<!\s[ghlmst])|[a-z](?=\s*[-+*/×÷·^−=]))(?![a-z])"
+                r"|r(?:em|es)|mod|mil|k\b|!|°|\()",
+                after,
+                re.I,
             )
         ) and not (before == "=" and not re.match(r"\s*[-+*/×÷·^−%²³!(]", after)):
             continue

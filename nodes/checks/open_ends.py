@@ -15,11 +15,13 @@ _DANGLING = frozenset(
     "were be been has have had can could will would should may might must not both between such every each to with "
     "el la los las un una unos unas y e o u pero de del al a en con por para que porque su sus mi mis tu tus se lo "
     "le les como si cuando donde cual cuyo entre sobre sin muy más es son fue era está están ha han había puede "
-    "debe cada este esta estos estas ese esa nuestro nuestra hacia desde hasta según mediante".split()
+    "debe cada este esta estos estas ese esa nuestro nuestra hacia desde hasta según mediante by during toward "
+    "towards upon among while whereas although unless tras durante mientras aunque sino ni cuya cuyos cuyas algún "
+    "ningún cualquier nuestros nuestras".split()
 )
 _MAY_DANGLE = frozenset(
     "is are was were be been has have had can could will would should may might must not to a e o u y "
-    "la lo los las le les mi si con sobre más que with both each es son fue era ha han i".split()
+    "la lo los las le les mi si con sobre más que with both each es son fue era ha han i by while".split()
 )
 EMAIL_END = re.compile(
     r"\b(regards|sincerely|best|cheers|yours|thanks|love|wishes|atentamente|saludos?|cordialmente|gracias|abrazos?"
@@ -31,7 +33,8 @@ EMAIL_END = re.compile(
 
 def open_end(answer: str, text: str, last_line: str, prompt: str, analysis: Analysis) -> Reason | None:
     """Marks that promise more."""
-    if re.search(r"[,(\[{«“¿¡—–]\Z|[^\W\d_]-\Z|\s[-&+=]\Z", text) and not EMAIL_END.search(last_line):
+    command = analysis.kind == "code" and "\n" not in text and re.search(r"\s[-&+]\Z", text)
+    if re.search(r"[,(\[{«“¿¡—–]\Z|[^\W\d_]-\Z|\s[-&+=]\Z", text) and not command and not EMAIL_END.search(last_line):
         return cut(f"ends with '{text[-20:]}'", 0.5)
     if text.endswith(":") and len(last_line.split()) >= 4 and not ITEM.match(last_line):
         return cut(f"ends with '{text[-20:]}'", 0.5)

@@ -79,7 +79,8 @@ def _cased(request: str) -> Wanted | None:
     for patterns, change in ((UPPER, str.upper), (LOWER, str.lower)):
         if found := _match(patterns, request):
             material = _material(found)
-            if not material or len(material) > 300 or not any(char.isalpha() for char in material):
+            described = re.search(r"\b(?:the|los|las|el|la)\s+\Z", request[: found.start("m")], re.IGNORECASE)
+            if described or not material or len(material) > 300 or not any(char.isalpha() for char in material):
                 return None
             expected = " ".join(change(material).split())
             return expected, partial(_same_case, expected)

@@ -80,6 +80,17 @@ _OWN = re.compile(
     r"|\b(?:fuera|m[aá]s all[aá]) de (?:mis|mi) (?:capacidad\w*|alcance|conocimiento\w*|posibilidad\w*|funci[oó]n\w*)"
     r"|\b(?:it|that|this) (?:would be|is) (?:inappropriate|unethical) (?:for me )?to\b"
     r"|\b(?:it|that|this) (?:would not be|isn't|is not|wouldn't be) (?:appropriate|ethical) (?:for me )?to\b"
+    r"|\b(?:beyond|outside|outside of|not) what I(?:'m| am| was| can|'ve been| have been) ?(?:able|allowed"
+    r"|built|designed"
+    r"|made|programmed|trained|meant|supposed|permitted|do\b|help\b|offer\b|provide\b)"
+    r"|\b(?:no es|fuera de|m[aá]s all[aá] de) (?:algo|lo) (?:para lo )?que (?:yo )?(?:pueda|puedo|se me permite"
+    r"|fui (?:diseñad[oa]"
+    r"|cread[oa]|entrenad[oa]|programad[oa]))"
+    r"|\b(?:exceeds?|surpass\w*) my (?:capabilit\w+|abilit\w+|scope|knowledge)|\b(?:isn't|is not"
+    r"|not) something (?:that )?I"
+    r"(?: can|'m| am| could|'d be| would)\b|\b(?:excede|supera|sobrepasa)n? mis (?:capacidad\w*|posibilidad\w*"
+    r"|funcion\w*)"
+    r"|\bviolate (?:my|the|our) (?:\w+ )?(?:guidelines|policy|policies|terms)"
     r"|\bsomething (?:that )?I(?:'m| am)? (?:can't|cannot|won't|not able to|unable to)"
     r"|\b(?:not|never) (?:trained|designed|built|programmed) to (?:help|answer|do|write|provide|discuss|assist"
     r"|handle|talk)"
@@ -129,10 +140,11 @@ _UNWILLING = re.compile(
     re.IGNORECASE,
 )
 _OF_SERVICE = re.compile(
-    r"assist|help|comply|fulfil|provide|generate|request|guideline|as an? |como |declin|refus|produce|create|access"
+    r"assist|help|comply|polic|exceed|surpass|excede|supera|sobrepasa|fulfil|provide|generate|request|guideline"
+    r"|as an? |como |declin|refus|produce|create|access"
     r"|translat|summar|rather|prefer|appropriate|ethical|capabil|ayud"
     r"|proporcion|genera|cumpl|rechaz|niego|atender|traduc|resum|acced|capacidad|alcance|permit|write|escrib"
-    r"|something|able to do|do (?:that|this|it)",
+    r"|something|able to do|do (?:that|this|it)|comfortable|c[oó]mod[oa]",
     re.IGNORECASE,
 )
 """What an assistant says of its own work, and a poem's or a letter's first person hardly."""
@@ -154,6 +166,7 @@ _REFUSAL_ASKED = re.compile(
     r"|no puedo|unable|say no|decir que no)\b",
     re.IGNORECASE,
 )
+_LETTER_ASKED = re.compile(r"\b(e-?mails?|letters?|messages?|correos?|cartas?|mensajes?|whatsapp)\b", re.IGNORECASE)
 _HEAD_CHARS = 700
 
 
@@ -166,7 +179,8 @@ def check_refusal(prompt: str, answer: str, analysis: Analysis) -> Reason | None
     count = len(words(answer))
     if count <= 40 and (plainly := _OF_THE_REQUEST.search(head)):
         return _refusal(plainly.group(), 0.6)
-    if analysis.kind in _WITHOUT_VOICE and (_REFUSAL_ASKED.search(prompt) or _is_letter(answer)):
+    letter = _is_letter(answer) and (analysis.kind in _WITHOUT_VOICE or _LETTER_ASKED.search(prompt[:2_000]))
+    if letter or (analysis.kind in _WITHOUT_VOICE and _REFUSAL_ASKED.search(prompt)):
         return None
     own = _OWN.search(head)
     if own and _is_own_voice(head, own, prompt, count, analysis):

@@ -28,6 +28,28 @@ _EXPANDS = re.compile(
 )
 
 
+_SHORTEN = re.compile(
+    r"\b(?:shorten|shorter|condense|more concise(?:ly)?|trim|abbreviate|acort[ae]\w*|abrevi[ae]\w*"
+    r"|m[aá]s (?:cort[oa]|breve"
+    r"|concis[oa])|condens[ae]\w*)\b",
+    re.IGNORECASE,
+)
+_LENGTHEN = re.compile(
+    r"\b(?:lengthen|longer|expand|alarg[au]\w*|ampl[ií][ae]\w*|m[aá]s (?:larg[oa]|extens[oa]))\b", re.IGNORECASE
+)
+_SAYING = re.compile(
+    r"\W*(?:how (?:do|would|can) (?:you|i|we) (?:say|write|spell)|what(?:'s| is) the \w+ (?:word|term|phrase"
+    r"|expression)"
+    r"|c[oó]mo se (?:dice|escribe)|c[oó]mo (?:digo|dir[ií]as)|qu[eé] significa|what does)\b",
+    re.IGNORECASE,
+)
+_EMPHASIS = re.compile(r"\"[^\"\n]{2,80}\"|“[^”\n]{2,80}”|«[^»\n]{2,80}»|\*[^*\n]{2,80}\*")
+
+
+_LEAD_IN = re.compile(r"\A[^:\n]{0,80}\b(?:translat\w+|traducci[oó]n|traducid[oa]\w*)\b[^:\n]{0,60}:\s+", re.IGNORECASE)
+"""`Here is the translation:` is in a language of its own."""
+
+
 class Embed(Protocol):
     """Vectors of texts, all of one length: a semantic embedder, since a hashing one knows no meaning."""
 
@@ -41,7 +63,8 @@ def check_summary(prompt: str, answer: str, analysis: Analysis) -> Reason | None
     source = read_request(prompt).material
     length, said = len(words(source)), len(words(answer))
     if (
-        length < 15
+        length < 8
+        or (length < 15 and said < 2.5 * length)
         or (length < 30 and said < 1.5 * length)
         or (_EXPANDS.search(read_request(prompt).instruction) and length < 40)
     ):
@@ -52,6 +75,21 @@ def check_summary(prompt: str, answer: str, analysis: Analysis) -> Reason | None
         return Reason(name="long_summary", evidence="the source is repeated, not summarised", weight=0.6)
     if said > 0.9 * length and length >= 40:
         return Reason(name="long_summary", evidence=f"{said} words about {length}", weight=0.3)
+    return None
+
+
+def check_resized(prompt: str, answer: str, analysis: Analysis) -> Reason | None:
+    """Longer than the text that was to be shortened, or shorter than the one to be lengthened."""
+    if analysis.kind != "rewriting":
+        return None
+    request = read_request(prompt)
+    source, said = len(words(request.material)), len(words(answer))
+    shorten, lengthen = _SHORTEN.search(request.instruction), _LENGTHEN.search(request.instruction)
+    if source < 6 or bool(shorten) == bool(lengthen):
+        return None
+    if said > source + 1 if shorten else said < source:
+        evidence = f"{said} words, where {source} were to be made {'fewer' if shorten else 'more'}"
+        return Reason(name="broken_constraint", evidence=evidence, weight=0.5)
     return None
 
 
@@ -84,6 +122,7 @@ def check_translation(prompt: str, answer: str, analysis: Analysis) -> Reason | 
         return None
     source = read_request(prompt).material
     target = target_language(prompt)
+    answer = _LEAD_IN.sub("", answer)
     said, given = words(prose(answer)), words(source)
     if len(given) >= 3 and len(said) >= 3 and _same_words(said, given) and _translates_away(source, target):
         return Reason(name="untranslated", evidence="the text is the original", weight=0.8)
@@ -100,10 +139,18 @@ def check_translation(prompt: str, answer: str, analysis: Analysis) -> Reason | 
     original, _ = detect(source[:4_000])
     if original == target and len(given) >= 5:
         return None
-    if target not in ("en", "es") and language not in (original, analysis.language) and sure < 0.9:
+    if target not in ("en", "es") and language not in ("en", "es", original, analysis.language) and sure < 0.9:
         return None
+    if _SAYING.match(prompt) and (_EMPHASIS.search(answer) or _has_script(answer, target)):
+        return None  # a word in the one language, explained in the other
     evidence = f"the text is in {language}, asked for was {target}"
     return Reason(name="untranslated", evidence=evidence, weight=0.6)
+
+
+def _has_script(answer: str, target: str) -> bool:
+    """Letters of the target's own script, where it has one."""
+    strange = "".join(char for char in answer[:4_000] if char.isalpha() and char > "\u02ff")
+    return len(strange) >= 2 and detect(strange)[0] in (target, *(("zh",) if target == "ja" else ()))
 
 
 def _same_words(said: list[str], given: list[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from langgraph.types import Command
 
 from graphs.catalog import RECURSION_LIMIT
 from graphs.orchestrator import build
+from graphs.services import Services
 from llm.embeddings import HashingEmbeddings
 from llm.models import open_models
 from nodes.analyze import analyze
@@ -54,6 +56,11 @@ REFUSED = {"control characters": "NUL", "lone surrogates": "surrogate"}
 EVERYTHING = Context(approve=True, approve_tools=True, approve_load_over=0, max_attempts=2, max_tool_rounds=1)
 
 
+def patient(models: FakeModels) -> Services:
+    """A hundred kilobytes come word by word, which takes a busy machine more than the fakes' ten seconds."""
+    return replace(fake_services(models), request_timeout_sec=120.0)
+
+
 def call(text: str) -> AIMessage:
     arguments = {"expression": text[:KB]}
     return AIMessage(text[:KB], tool_calls=[{"name": "calculator", "args": arguments, "id": "1", "type": "tool_call"}])
@@ -65,7 +72,7 @@ async def test_hostile_text_goes_through_every_node(text: str, settings: Setting
     models = FakeModels(call(text), text, "", text)
     visited: list[str] = []
     async with open_database(settings, HashingEmbeddings()) as database:
-        graph = build(fake_services(models)).compile(database.checkpointer, store=database.store)
+        graph = build(patient(models)).compile(database.checkpointer, store=database.store)
         config: dict[str, Any] = {
             "configurable": {"thread_id": str(uuid4())},
             "recursion_limit": RECURSION_LIMIT,
@@ -90,7 +97,7 @@ async def test_hostile_text_goes_through_every_node(text: str, settings: Setting
 async def test_a_hostile_run_is_recorded_told_and_remembered(name: str, text: str, settings: Settings) -> None:
     async with open_database(settings, HashingEmbeddings()) as database, open_worker(database.dsn) as worker:
         runs = Runs(database.pool, worker)
-        runner = Runner(database, runs, fake_services(FakeModels(text, text, text)))
+        runner = Runner(database, runs, patient(FakeModels(text, text, text)))
         if name in REFUSED:
             with pytest.raises(BadRequest, match=REFUSED[name]):
                 await anext(runner.run(RunRequest(graph="orchestrator", prompt=text)))

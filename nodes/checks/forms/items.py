@@ -20,6 +20,8 @@ _LISTED = any_of(
     r"|solo ){0,6}"
     rf"{NUMBER}\s+((?:[^\W\d_]+[ -])?(?:bullet ?points?|bullets|points|items|steps|puntos|viñetas|elementos|pasos|ideas"
     r"|examples|ejemplos|reasons|razones|adjectives|adjetivos|tips|consejos|keywords|palabras clave))\b",
+    rf"\b(?:list|lista)\s+(?:\w+ )?(?:of|de|con|with)\s+(?:exactly |exactamente |solo "
+    rf"|only ){{0,2}}{NUMBER}\s+{_THINGS}",
     rf"\A\W*{NUMBER}\s+{_THINGS}(?=\s+(?:for|of|about|that|to|from|in|para|de|sobre|que|del)\b)",
     rf"\b(?:what|which|cu[aá]les) (?:are|son) (?:the |los |las )?{NUMBER}\s+{_THINGS}",
 )

@@ -10,7 +10,7 @@ from state.tasks import Analysis
 
 _BULLETS = any_of(
     r"\b(?:as|in|using|with|en|como|con|usando)\s+(?:a |an |una |\w+ )?"
-    r"(?:bullet(?:ed)?(?: points?| list)?s?|viñetas|lista con viñetas|lista de puntos)\b",
+    r"(?:bullet(?:ed)?(?: points?| list)?s?|viñetas|lista con viñetas|lista de puntos|guiones)\b",
     r"\b(?:use|usa|utiliza) (?:bullet points|viñetas)\b",
 )
 _NO_BULLETS = any_of(

@@ -47,7 +47,8 @@ _ONE_BY_ONE = any_of(
 _LISTING = any_of(r"(?:write|escribe|give me|dame|with|con|using|exact)")
 _OR_MORE = any_of(r"\s*(?:or more|o m[aá]s|o |in (?:spanish|english))")
 _SINGULAR_OF = any_of(
-    r"[\s-]*(?:summary|answer|reply|response|description|essay|slogan|story|poem|explanation|definition|caption|review"
+    r"[\s-]*(?:[^\W\d_]{3,15} )?(?:summary|answer|reply|response|description|essay|slogan|story|poem"
+    r"|explanation|definition|caption|review"
     r"|tagline|paragraph)\b"
 )
 _ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Sr|Sra|St|vs|etc|e\.g|i\.e|p\. ?ej|EE\. ?UU|U\.S|No|Prof|[A-Z])\.")

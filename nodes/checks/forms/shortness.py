@@ -55,7 +55,8 @@ _NOTHING_ELSE = any_of(
 )
 _ALONE = any_of(
     r"\b(?:return|give|answer|respond|reply|output|write|print|extract|list|tell|choose|pick|indica|elige|lista|di|dime"
-    rf"|devuelve|da|dame|responde|contesta|escribe|extrae)\b[^.\n]{{0,25}}?\b{ONLY}\b"
+    rf"|devuelve|da|dame|responde|contesta|escribe|extrae)\b[^.\n]{{0,25}}?\b{ONLY}\b",
+    r"\b(?:(?:and|y) )?(?:nothing else|nada m[aá]s)\W*(?:\Z|\n)",
 )
 _PREFACE = any_of(
     r"\W*(?:sure|of course|certainly|here (?:is|are|'s)|claro|por supuesto|aqu[ií] (?:est[aá]|tienes|van?)"
@@ -93,7 +94,8 @@ def _yes_or_no(demands: str, said: list[str]) -> str | None:
 
 def _only_a_sign(demands: str, text: str, said: list[str]) -> str | None:
     names = len(re.findall(r"[^\W\d_]{2,}", text))
-    if _ONLY_NUMBER.search(demands) and (names > 3 or (len(said) > 1 and not re.search(r"\d", text))):
+    sums = names >= 2 and len(re.findall(r"\d[\d.,]*", text)) > 1
+    if _ONLY_NUMBER.search(demands) and (names > 3 or sums or (len(said) > 1 and not re.search(r"\d", text))):
         return "only a number"
     if _ONLY_LETTER.search(demands) and len(said) > 2 and not re.fullmatch(r"\W*(?:\w+\s+)?\(?[A-Za-z]\)?\W*", text):
         return "only the letter"

@@ -24,18 +24,26 @@ _OF_OTHER_TEXT = any_of(
 _IT = r"(?:(?:it|your|the|tu|la|el|every|each)\s+(?:\w+\s+)?)?"
 _EXACTLY = r"(?:the |la |las |el )?(?:exact |word |words |phrase |sentence |palabra |palabras |frase ){0,6}"
 _START = any_of(
-    r"\b(?:start|begin|empieza|comienza|inicia|empezando|comenzando|starting|beginning)\w*\s+"
+    r"\b(?:start|begin|empieza|empiec|comienza|comienc|inicia|inicie|empezar|comenzar|empezando|comenzando"
+    r"|starting|beginning)\w*\s+"
     rf"{_IT}(?:with|by saying|con|por|diciendo)\s+{_EXACTLY}{QUOTATION}"
 )
 _START_WORD = re.compile(
     r"(?:\b(?:start|begin|empieza|comienza|empezando|comenzando)|(?:\A|[.!?\n] ?)(?:Start|Begin|Empieza|Comienza)) "
     r"(?:it |(?:your|the|tu|la|el) \w+ )?(?:with|con|por) (?:the word |la palabra )?([A-ZÁÉÍÓÚÑ][^\W\d_]{2,20})\b"
 )
-_FINISH = r"\b(?:end|finish|close|conclude|termina|acaba|finaliza|concluye|cierra|ending|terminando)\w*\s+"
+_FINISH = (
+    r"\b(?:end|finish|close|conclude|termin[ae]|acab[ae]|finaliza|finalice|concluy[ea]|cierr[ae]|ending"
+    r"|terminando)\w*\s+"
+)
 _END = any_of(rf"{_FINISH}{_IT}(?:with|by saying|con|diciendo)\s+{_EXACTLY}{QUOTATION}")
 _END_WORD = any_of(rf"{_FINISH}{_IT}(?:with|con)\s+(?:the word|la palabra)\s+([^\W\d_]{{2,30}})\b")
 _END_QUESTION = any_of(rf"{_FINISH}{_IT}(?:with|in|con|en)\s+(?:a|una)\s+(?:\w+ )?(?:question|pregunta)\b")
 _AS_QUESTION = any_of(r"\b(?:as|into|in the form of) an? question\b", r"\b(?:en|como) (?:una )?pregunta\b")
+_ANSWER_AS_QUESTION = any_of(
+    r"\b(?:answer|respond|reply)\w* (?:as|in the form of) an? question\b",
+    r"\b(?:responde|contesta)\w* (?:en forma de|con una?) pregunta\b",
+)
 _EACH_PART = any_of(r"\b(?:each|every|cada)\s+(?:line|sentence|word|paragraph|l[ií]nea|frase|palabra|p[aá]rrafo|verso)")
 _ACROSTIC = re.compile(rf"\b(?:acrostic|acr[oó]stico)\b[^.\n]{{0,60}}?{OPEN}?\b([A-ZÁÉÍÓÚÑ]{{3,12}})\b")
 _WITHOUT_LETTER = any_of(
@@ -96,7 +104,7 @@ def check_edges(demands: str, text: str, analysis: Analysis) -> str | None:
             return f"ends with '{found.group(1)}'"
     if _END_QUESTION.search(demands) and not text.rstrip("\"'”»*_ ").endswith("?"):
         return "ends with a question"
-    if _AS_QUESTION.search(demands) and analysis.kind == "rewriting" and "?" not in text:
+    if (_ANSWER_AS_QUESTION if analysis.kind != "rewriting" else _AS_QUESTION).search(demands) and "?" not in text:
         return "a question"
     return _acrostic(demands, text)
 

@@ -6,6 +6,7 @@ from state.tasks import Kind
 from tests.unit.nodes.checks.cases import judged, reasons
 
 CUT: list[tuple[Kind, str, str]] = [
+    ("math", "If 2x = 8, what is x?", "To find x, we divide both sides by"),
     ("question_answering", "Where is Rome?", "Rome is the capital of Italy and lies on the"),
     (
         "question_answering",
@@ -46,6 +47,22 @@ UNFINISHED: list[tuple[Kind, str, str]] = [
     ("other", "Plan a day", "Morning: run\n1. Run: five km\n2. Eat: fruit\n3. Work:"),
 ]
 WHOLE: list[tuple[Kind, str, str]] = [
+    ("code", "Delete the logs in one command", "find /var/log -name '*.gz' -exec rm {} +"),
+    ("code", "Read the page from the pipe", "curl -s example.org | tar -xzf -"),
+    (
+        "question_answering",
+        "What is a garden?",
+        "### Kinds\n\n- **Flower garden:** one that is grown for the colours of its beds\n"
+        "- **Kitchen garden:** one that is grown for the cook of the house\n\n### Tools\n\n- Spade\n- Rake",
+    ),
+    ("code", "Delete the logs in one command", "find /var/log -name '*.gz' -exec rm {} +"),
+    ("code", "Read the page from the pipe", "curl -s example.org | tar -xzf -"),
+    (
+        "question_answering",
+        "What is a garden?",
+        "### Kinds\n\n- **Flower garden:** one that is grown for the colours of its beds\n"
+        "- **Kitchen garden:** one that is grown for the cook of the house\n\n### Tools\n\n- Spade\n- Rake",
+    ),
     ("classification", "Positive or negative? I love it", "positive"),
     ("extraction", "Which names are there?", "Ana, Luis and Eva"),
     ("question_answering", "Who wrote Hamlet?", "William Shakespeare"),

@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from nodes.checks.evaluate import HELD_OUT, auc, errors, judge, kind_of, label_rows, languages, measure, read_lines
+from nodes.checks.evaluate import (
+    FIRST,
+    HELD_OUT,
+    auc,
+    errors,
+    judge,
+    kind_of,
+    label_rows,
+    languages,
+    measure,
+    read_lines,
+)
 from state.errors import BadRequest
 
 LINES = [
@@ -72,7 +83,8 @@ def test_no_file_and_an_empty_file_are_refused(tmp_path: Path) -> None:
         read_lines(written(tmp_path, ""))
 
 
-def test_surface_failures_are_found_and_good_answers_kept_on_the_held_out_split() -> None:
-    figures = measure(judge(read_lines(HELD_OUT)))
+@pytest.mark.parametrize("split", [HELD_OUT, FIRST], ids=lambda path: path.stem)
+def test_surface_failures_are_found_and_good_answers_kept_on_the_held_out_splits(split: Path) -> None:
+    figures = measure(judge(read_lines(split)))
     assert figures.surface_recall is not None and figures.surface_recall >= 0.95, figures
     assert figures.good_rejected is not None and figures.good_rejected <= 0.05, figures

@@ -1,6 +1,5 @@
 """Which requests call for which tool, in English and Spanish, and what a run may say about it."""
 
-
 import pytest
 from langchain_core.tools import BaseTool, tool
 

@@ -1,6 +1,5 @@
 """Text statistics and operations: what people count, and no surprise whatever the text."""
 
-
 import pytest
 
 from nodes.tools.text_operation import Operation, operate, operation_named, text_operation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -30,6 +31,8 @@ from state.models import Sampling
 from state.ports import ChatModels
 from state.run import RunState
 from state.tasks import Analysis, Kind, Need, Turn
+
+log = logging.getLogger(__name__)
 
 MAX_CHARS = 6_000
 """Requests say what they want at the start or the end; the middle of a longer one is its material."""
@@ -119,7 +122,8 @@ async def ask_kind(models: ChatModels, analyst: str, prompt: str) -> Kind | None
     messages = [SystemMessage(_ASK), HumanMessage(f"The request:\n{prompt[: MAX_CHARS // 4]}")]
     try:
         asked = await chat.with_structured_output(AskedKind).ainvoke(messages, {"tags": [TAG_NOSTREAM]})
-    except (Unavailable, BadRequest, OutputParserException, ValidationError):
+    except (Unavailable, BadRequest, OutputParserException, ValidationError) as error:
+        log.warning("the analyst %s said no kind: %s", analyst, " ".join(str(error).split())[:200])
         return None
     return asked.kind if isinstance(asked, AskedKind) else None
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,6 +31,8 @@ from state.run import RunState
 from state.tasks import Analysis, Attempt, Kind, PluginUse, Task
 
 Answer = Callable[[Task, Analysis], Awaitable[str | None]]
+
+log = logging.getLogger(__name__)
 
 MAX_CHARS = 8_000
 """Of a prompt, searched for a plugin's pattern."""
@@ -99,6 +102,7 @@ async def work(state: RunState, *, plugin: Plugin) -> dict[str, object]:
 
 async def work_failed(state: RunState, error: NodeError) -> Command[str]:
     """After a plugin's retries are spent: say so in `plugin` and go on with a model."""
+    log.warning("the plugin %s failed; a model is asked", error.node, exc_info=error.error)
     use = PluginUse(name=error.node, outcome="failed", error=f"{type(error.error).__name__}: {error.error}"[:500])
     return Command(update={"plugin": use}, goto="monitor_resources")
 

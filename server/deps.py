@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from server.lab import Lab
+from server.lab import TENANT, Lab
 
 
 def _lab(request: Request) -> Lab:
@@ -15,3 +15,11 @@ def _lab(request: Request) -> Lab:
 
 
 CurrentLab = Annotated[Lab, Depends(_lab)]
+
+
+def _tenant(request: Request) -> str:
+    return TENANT
+
+
+CurrentTenant = Annotated[str, Depends(_tenant)]
+"""Whose data a request may see. There is one tenant until authentication exists; it never comes from the request."""

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
 
 from graphs.plugins import load_plugins
 from graphs.services import Services, lab_tools
 from llm.embeddings import HASHING
 from llm.models import LocalModels, open_models
 from llm.providers.base import Access
+from server.application.config import AppConfig
+from server.application.graphs import Application, open_application
+from server.application.shapes import WebhooksConfig
+from server.db.assistants import Assistants
+from server.db.crons import Crons
 from server.db.pool import Database, open_database
 from server.db.runs import Runs
+from server.db.store_sweep import StoreSweeper
+from server.db.threads import Lifetime, Threads
 from server.db.worker import open_worker
+from server.retention import LIMIT, Retention
+from server.run_queue.asking import new_run
+from server.run_queue.crons import CronScheduler, Prepare
+from server.run_queue.opening import open_queue
+from server.run_queue.queue import RunQueue
+from server.run_queue.shapes import Ending, NewRun, Run
+from server.run_queue.webhooks import WebhookSender, delivery, open_webhooks
 from server.runner import Runner
-from server.settings import Settings
+from server.settings import Settings, process_environment
+from server.streaming.hub import Hub
+from server.thread_states import ThreadStates
 
 TENANT = "default"
 """The one tenant until authentication exists."""
@@ -28,29 +48,121 @@ class Lab:
     settings: Settings
     database: Database
     models: LocalModels
+    application: Application
     runs: Runs
     runner: Runner
+    queue: RunQueue
+    hub: Hub
+    threads: Threads
+    thread_states: ThreadStates
+    retention: Retention
+    assistants: Assistants
+    webhooks: WebhookSender
+    crons: Crons
 
 
 @asynccontextmanager
-async def open_lab(settings: Settings) -> AsyncIterator[Lab]:
-    """Open models, Postgres and the runner. Raises BadRequest, NoDatabase, DataDirBusy."""
+async def open_lab(settings: Settings, config: AppConfig | None = None, *, works: bool = False) -> AsyncIterator[Lab]:
+    """Open models, the application, Postgres, the runner and the queue. Raises BadRequest, NoDatabase, DataDirBusy.
+
+    `config`: what `settings.config` says, where that has been read already. `works`: this process runs what is queued.
+    """
     # The catalogue first: a mistake in it is found before Postgres is started.
     models = open_models_of(settings)
     try:
-        plugins = load_plugins(settings.plugins)
-        async with open_database(settings, models.embeddings) as database, open_worker(database.dsn) as worker:
+        services = Services(
+            models=models,
+            tools=lab_tools(models, settings.saved_outputs),
+            plugins=load_plugins(settings.plugins),
+            embed=models.embeddings.embed_documents if settings.embedder != HASHING else None,
+            request_timeout_sec=settings.request_timeout,
+        )
+        application = await open_application(config, services)
+        async with (
+            open_database(
+                settings,
+                # An application's store finds by meaning only where its file says how, as on the reference server.
+                models.embeddings if config is None else None,
+                ttl=None if config is None else config.store.lifetime(),
+                types=application.types(),
+                index=application.index,
+            ) as database,
+            open_worker(database.dsn, settings.lease_seconds) as worker,
+        ):
             runs = Runs(database.pool, worker, tenant_id=TENANT)
-            services = Services(
-                models=models,
-                tools=lab_tools(models, settings.saved_outputs),
-                plugins=plugins,
-                embed=models.embeddings.embed_documents if settings.embedder != HASHING else None,
-                request_timeout_sec=settings.request_timeout,
+            crons = Crons(database.pool, database.dsn)
+            items = None if config is None else config.store.ttl
+            sweeper = StoreSweeper(
+                database.pool, database.dsn, _now, interval_minutes=items.sweep_interval_minutes if items else None
             )
-            yield Lab(settings, database, models, runs, Runner(database, runs, services))
+            assistants = Assistants(database.pool, database.dsn, application.names)
+            await assistants.ensure_system(TENANT, application.labels())
+            ttl = None if config is None else config.checkpointer.ttl
+            lifetime = Lifetime(ttl.strategy, ttl.default_ttl) if ttl is not None and ttl.default_ttl else None
+            threads = Threads(database.pool, database.dsn, lifetime=lifetime)
+            thread_states = ThreadStates(threads, application, database.checkpointer, database.store_of)
+            interval = None if ttl is None else ttl.sweep_interval_minutes
+            limit = LIMIT if ttl is None else ttl.sweep_limit
+            retention = Retention(database.pool, database.dsn, interval_minutes=interval, limit=limit)
+            async with (
+                open_queue(
+                    application,
+                    database,
+                    worker,
+                    works=works,
+                    webhook=delivery if config is None or not config.http.disable_webhooks else _not_told,
+                    address=settings.address,
+                    lifetime=lifetime,
+                ) as (queue, hub),
+                open_webhooks(
+                    WebhooksConfig() if config is None else config.webhooks,
+                    database,
+                    networks=settings.allowed_networks,
+                    own_address=settings.address,
+                    environment=process_environment(),
+                ) as webhooks,
+                retention.running() if works else nullcontext(),
+                sweeper.running() if works else nullcontext(),
+                CronScheduler(crons, queue, cron_runs(assistants), _now).running() if works else nullcontext(),
+            ):
+                yield Lab(
+                    settings=settings,
+                    database=database,
+                    models=models,
+                    application=application,
+                    runs=runs,
+                    runner=Runner(database, runs, services),
+                    queue=queue,
+                    hub=hub,
+                    threads=threads,
+                    thread_states=thread_states,
+                    retention=retention,
+                    assistants=assistants,
+                    webhooks=webhooks,
+                    crons=crons,
+                )
     finally:
         models.close()
+
+
+def _not_told(run: Run, ending: Ending) -> None:
+    """Where langgraph.json switches webhooks off."""
+
+
+def cron_runs(assistants: Assistants) -> Prepare:
+    """How a cron's runs are made: as a request with its body would make them."""
+
+    async def prepare(tenant: str, body: Mapping[str, Any], thread_id: UUID | None) -> NewRun:
+        assistant = await assistants.resolve(tenant, body["assistant_id"])
+        return new_run(
+            body, assistant, thread_id=thread_id, request_id=str(uuid4()), now_ms=time.time_ns() // 1_000_000
+        )
+
+    return prepare
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def open_models_of(settings: Settings) -> LocalModels:

@@ -54,6 +54,7 @@ class Runner:
     def __init__(self, database: Database, runs: Runs, services: Services) -> None:
         self._runs = runs
         self._services = services
+        self._checkpointer = database.checkpointer
         self._graphs: Mapping[str, CompiledStateGraph[Any, Any, Any, Any]] = {
             name: builder(services).compile(database.checkpointer, store=database.store, name=name)
             for name, builder in BUILDERS.items()
@@ -102,8 +103,11 @@ class Runner:
         self._input(request, thread_id, await graph.aget_state(config))
         context = await self._context(request, thread_id)
         asked = {"prompt": request.prompt} | ({} if request.decision is None else {"decision": request.decision})
-        run_id = await self._runs.begin(thread_id, request.graph, asked, context.model_dump(mode="json"))
-        config["run_id"] = run_id
+        lease = await self._runs.begin(thread_id, request.graph, asked, context.model_dump(mode="json"))
+        # Another process that took the thread over, thinking this one dead, cannot be written over.
+        graph = graph.copy({"checkpointer": self._checkpointer.fenced(lease)})
+        run_id = config["run_id"] = lease.run_id
+        config["metadata"] = {"run_id": str(run_id), "graph_id": request.graph}
         status: Outcome = "interrupted"
         error, result = None, None
         try:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
-from ipaddress import ip_address
+from collections.abc import MutableMapping
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from state.errors import BadRequest
@@ -19,6 +30,8 @@ GB = 1_000_000_000
 
 def _bytes_or_gigabytes(value: object) -> object:
     """A bare number is gigabytes, as the seed's `MAX_VRAM_USAGE=6.0`; "20GiB" or "900MB" say their own unit."""
+    if isinstance(value, ByteSize):  # a default
+        return value
     try:
         return int(float(str(value)) * GB)
     except (ValueError, OverflowError):
@@ -27,6 +40,9 @@ def _bytes_or_gigabytes(value: object) -> object:
 
 Size = Annotated[ByteSize, BeforeValidator(_bytes_or_gigabytes)]
 """Bytes, said as above."""
+
+
+Network = IPv4Network | IPv6Network
 
 
 def _comma_separated(value: object) -> object:
@@ -57,6 +73,9 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(default_factory=lambda: user_data_path("agent-lab"))
+    config: Path | None = None
+    workers: int = Field(1, ge=0, le=64)
+    lease_seconds: float = Field(10.0, ge=1.0, le=3600.0)
     outputs_dir: Path | None = None
     database_url: SecretStr | None = None
     host: str = "127.0.0.1"
@@ -68,6 +87,8 @@ class Settings(BaseSettings):
         "http://localhost:3000",
         "http://localhost:8001",
     )
+    max_body: Size = ByteSize(20_000_000)
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     default_model: str = "demo"
     default_strategy: Strategy | None = Field(
         None, validation_alias=AliasChoices("LAB_DEFAULT_STRATEGY", "DEFAULT_STRATEGY")
@@ -92,6 +113,17 @@ class Settings(BaseSettings):
     embedder: str = Field("hashing", min_length=1)
     response_cache: int = Field(0, ge=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _only_ours(cls, given: dict[str, object]) -> dict[str, object]:
+        """Applications keep their own keys in `.env`: only a name that begins like ours is a misspelt one of ours."""
+        named = (field.validation_alias for field in cls.model_fields.values())
+        aliases = {choice for alias in named for choice in getattr(alias, "choices", [alias])}
+        known = {name.lower() for name in (*cls.model_fields, *map(str, aliases))}
+        return {
+            name: value for name, value in given.items() if name.lower() in known or name.lower().startswith("lab_")
+        }
+
     @field_validator("host")
     @classmethod
     def _loopback_only(cls, host: str) -> str:
@@ -105,6 +137,11 @@ class Settings(BaseSettings):
         """Keys of model providers, by the names that cards use."""
         own = {"openai": self.openai_api_key, "anthropic": self.anthropic_api_key}
         return {**self.provider_keys, **{name: key for name, key in own.items() if key is not None}}
+
+    @property
+    def address(self) -> str:
+        """Where this server is reached on its own machine."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
     def saved_outputs(self) -> Path:
@@ -142,3 +179,8 @@ def _explain(location: tuple[int | str, ...], message: str) -> str:
     known = {field.upper() for field in Settings.model_fields}
     variable = f"LAB_{name}" if name in known else name
     return f"{variable}: {message} (see .env.example)"
+
+
+def process_environment() -> MutableMapping[str, str]:
+    """The environment itself, for what an application's file says of it: variables for its graphs, header templates."""
+    return os.environ

@@ -4,6 +4,8 @@ LabError
 ├── BadRequest            the caller's fault; never retried                → 422, exit code 2
 │   ├── NotFound          no model, thread or checkpoint of that name     → 404
 │   ├── Conflict          what is named is not in a state for this        → 409
+│   │   └── LostLease     another worker has taken the run over
+│   ├── Malformed         cannot be read: a number that is none, too deep  → 400
 │   └── ContextOverflow   prompt and answer do not fit the model's window → 413
 ├── Unavailable           right request, wrong moment; may be retried     → 503, exit code 2
 │   ├── NoMemory          does not fit beside the models in use
@@ -40,6 +42,16 @@ class Conflict(BadRequest):
     """What is named exists, a thread or a model, but is not in a state that allows this."""
 
     status = 409
+
+
+class LostLease(Conflict):
+    """A write came from a worker whose run another has taken over; nothing of it was written."""
+
+
+class Malformed(BadRequest):
+    """The request cannot be read: a number that is none, a body nested too deep, a URL that is broken."""
+
+    status = 400
 
 
 class ContextOverflow(BadRequest):

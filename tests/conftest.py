@@ -16,11 +16,15 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+# Which server the acceptance tests talk to, told by whoever starts them.
+_TOLD = ("LAB_REFERENCE", "LAB_ACCEPTANCE_ADDRESS")
+
 # Read when huggingface_hub and langgraph are imported, so before anything else of ours.
 for _name in [
     name for name in os.environ if name.startswith(("LAB_", "HF_", "HUGGING_FACE_", "LANGSMITH_", "LANGCHAIN_"))
 ]:
-    del os.environ[_name]
+    if _name not in _TOLD:
+        del os.environ[_name]
 os.environ |= {"HF_HUB_OFFLINE": "1", "LANGGRAPH_STRICT_MSGPACK": "true"}
 
 from server.db.embedded import open_embedded  # noqa: E402
@@ -48,7 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a developer has exported or written into `.env` must not decide a test."""
-    for name in [name for name in os.environ if name.startswith(("LAB_", "HF_")) and name != "HF_HUB_OFFLINE"]:
+    for name in [
+        name for name in os.environ if name.startswith(("LAB_", "HF_")) and name not in (*_TOLD, "HF_HUB_OFFLINE")
+    ]:
         monkeypatch.delenv(name)
     seeds = ("MAX_VRAM_USAGE", "DEFAULT_STRATEGY", "REQUEST_TIMEOUT", "LOG_LEVEL")
     for name in (*seeds, "OPENAI_API_KEY", "ANTHROPIC_API_KEY"):

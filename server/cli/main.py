@@ -15,6 +15,7 @@ from server.cli.history import history
 from server.cli.models.group import models
 from server.cli.serve import serve
 from server.cli.terminal import report
+from server.cli.worker import worker
 from state.errors import LabError
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ def _options(
 
 app.command()(ask)
 app.command()(serve)
+app.command()(worker)
 app.command()(history)
 app.add_typer(models)
 app.add_typer(evaluate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 
 from server.app import create_app
 from server.cli.terminal import set_up_logging
+from server.lab import Lab
 from server.settings import Settings, read_settings
 from state.errors import BadRequest, Broken, LabError
 
@@ -23,22 +26,54 @@ def serve(
     host: Annotated[str | None, typer.Option(help="loopback address to listen on [LAB_HOST]")] = None,
     port: Annotated[int | None, typer.Option(help="port; 0 takes a free one [LAB_PORT]")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="where everything is kept [LAB_DATA_DIR]")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="langgraph.json to serve; left out, the lab's own graphs [LAB_CONFIG]")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=64,
+            help="processes that run runs: 1 this one, more are started beside it, 0 none here (`lab worker`) "
+            "[LAB_WORKERS: 1]",
+        ),
+    ] = None,
 ) -> None:
-    """Serve the lab API (`/inference`, `/orchestrate`, `/models`, `/health`; docs at `/docs`)."""
-    settings = read_settings(host=host, port=port, data_dir=data_dir)
+    """Serve an application: the Agent Server API and the lab's own (`/inference`, `/orchestrate`, `/models`).
+
+    Docs are at `/docs`. Stopped with Ctrl-C or SIGTERM, it hands runs at work back to the queue, for the next start.
+    """
+    settings = read_settings(host=host, port=port, data_dir=data_dir, config=config, workers=workers)
     set_up_logging(settings)
     logging.getLogger("uvicorn.error").addFilter(_not_a_traceback)
     app = create_app(settings)
-    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SEC, lifespan="on")
-    server = uvicorn.Server(config)
+    options = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SEC, lifespan="on")
+    server = _Server(options, app)
     with _listen(settings) as listener:
         address, bound_port = listener.getsockname()[:2]
         logging.getLogger("lab").info("serving on http://%s:%s (Ctrl-C stops)", address, bound_port)
         try:
             server.run(sockets=[listener])
         except SystemExit as stopped:  # how uvicorn says that the lifespan failed
-            failure: LabError | None = getattr(app.state, "failure", None)
-            raise failure or Broken("the server did not start; the reason is above") from stopped
+            failure: Exception | None = getattr(app.state, "failure", None)
+            if isinstance(failure, LabError):
+                raise failure from stopped
+            raise Broken(f"the server did not start: {failure or 'the reason is above'}") from failure
+
+
+class _Server(uvicorn.Server):
+    """Hands runs back before it waits for open requests to end: those that listen to a run end with it."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        lab: Lab | None = getattr(self._app.state, "lab", None)
+        leaving = asyncio.create_task(lab.queue.leave()) if lab is not None else None
+        await super().shutdown(sockets)
+        if leaving is not None:
+            await leaving
 
 
 def _listen(settings: Settings) -> socket.socket:

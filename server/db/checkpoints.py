@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, cast, get_args
 
 import ormsgpack
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde._msgpack import SAFE_MSGPACK_METHODS, SAFE_MSGPACK_TYPES
 from langgraph.checkpoint.serde.jsonplus import (
     EXT_DELTA_SNAPSHOT,
@@ -14,13 +13,13 @@ from langgraph.checkpoint.serde.jsonplus import (
     EXT_NUMPY_ARRAY,
     JsonPlusSerializer,
 )
-from langgraph.store.postgres.aio import AsyncPostgresStore
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
-from server.db.vectors import VectorIndex
+from server.db.committing import Committer
+from server.db.grouped import GroupedSaver
 from state.context import Context
 from state.errors import Broken
 from state.run import RunInput, RunOutput, RunState
@@ -32,25 +31,32 @@ _KINDS = {"null", "bytes", "bytearray", "msgpack", "empty"}
 """What a blob may be. `json` is LangGraph's format before msgpack, `pickle` runs code; we have never written either."""
 
 
-def open_checkpointer(pool: Pool, schemas: Iterable[type[BaseModel]] = SCHEMAS) -> AsyncPostgresSaver:
-    return AsyncPostgresSaver(pool, serde=StrictSerializer(schemas))
-
-
-def open_store(pool: Pool, vectors: VectorIndex | None = None) -> AsyncPostgresStore:
-    """Long-term memory, searched by meaning where there are vectors. Values are JSON: nothing is built from them."""
-    return AsyncPostgresStore(pool, index=vectors.config() if vectors is not None else None)
+def open_checkpointer(pool: Pool, committer: Committer, types: Collection[tuple[str, ...]] = ()) -> GroupedSaver:
+    """What graphs keep their checkpoints in; `types`: module and name of what they may hold besides `SCHEMAS`."""
+    serializer = StrictSerializer(SCHEMAS).with_msgpack_allowlist(types)
+    return GroupedSaver(pool, committer, serializer)
 
 
 class StrictSerializer(JsonPlusSerializer):
     """Builds LangGraph's safe types and the models reachable from `schemas`; anything else is refused loudly.
 
     Strict whatever LANGGRAPH_STRICT_MSGPACK says. LangGraph alone would hand back the raw payload of a type that is not
-    allowed, with a warning, and the graph would go on with it; here reading the checkpoint raises Broken. Types that
+    allowed, with a warning, and the graph would go on with it; here writing and reading it raise Broken. Types that
     `compile(checkpointer=…)` adds under that variable are allowed too: they come from code, not from a row.
     """
 
     def __init__(self, schemas: Iterable[type[BaseModel]]) -> None:
         super().__init__(pickle_fallback=False, allowed_msgpack_modules=tuple(reachable_models(*schemas)))
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        """Raises Broken for what could not be read again: better now than when the thread is asked for."""
+        kind, payload = super().dumps_typed(obj)
+        if kind == "msgpack":
+            for name in self._strange(payload):
+                raise Broken(
+                    f"the state holds a {'.'.join(name)}, which no schema of the graph names; annotate it there"
+                )
+        return kind, payload
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         kind, payload = data
@@ -66,13 +72,16 @@ class StrictSerializer(JsonPlusSerializer):
         A pass of its own: inside LangGraph's hook the raw payload would be returned in the place of what is refused.
         """
         try:
-            named = named_types(payload)
+            strange = self._strange(payload)
         except (ValueError, TypeError, LookupError) as error:
             raise Broken(f"a checkpoint cannot be read ({error}); the row was not written by agent-lab") from error
-        allowed = SAFE_MSGPACK_TYPES | SAFE_MSGPACK_METHODS
-        allowed |= cast("set[tuple[str, ...]]", self._allowed_msgpack_modules or set())
-        for name in named - allowed:
+        for name in strange:
             raise Broken(f"a checkpoint names {'.'.join(name)}, which is not part of any state; it is refused")
+
+    def _strange(self, payload: bytes) -> set[tuple[str, ...]]:
+        """What `payload` names that is not allowed."""
+        allowed = cast("set[tuple[str, ...]]", self._allowed_msgpack_modules or set())
+        return named_types(payload) - SAFE_MSGPACK_TYPES - SAFE_MSGPACK_METHODS - allowed
 
 
 def named_types(payload: bytes) -> set[tuple[str, ...]]:

@@ -15,6 +15,8 @@ from server.db.programs import one_line
 from state.errors import BadRequest, NoDatabase
 
 CONNECT_SECONDS = 5
+IDLE_SECONDS = 15
+"""Between two statements of one transaction, the code of a graph whose state is changed by hand among them."""
 CONNECTION_OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
 """What LangGraph's saver and store require of a connection."""
 
@@ -42,7 +44,14 @@ def place(conninfo: str) -> str:
 async def connect(conninfo: str) -> AsyncConnection[DictRow]:
     """One connection, as LangGraph requires them. Raises NoDatabase."""
     with told_as_no_database(conninfo):
-        return await AsyncConnection.connect(conninfo, **CONNECTION_OPTIONS)
+        connection = await AsyncConnection.connect(conninfo, **CONNECTION_OPTIONS)
+        await bound(connection)
+        return connection
+
+
+async def bound(connection: AsyncConnection[DictRow]) -> None:
+    """Let the locks of a process that is stopped in mid-transaction go: others wait for them without a bound."""
+    await connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
 
 
 @contextmanager
@@ -50,7 +59,7 @@ def told_as_no_database(conninfo: str) -> Iterator[None]:
     """Turn "cannot be reached" of psycopg, its pool's timeout included, into NoDatabase."""
     try:
         yield
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
         reason = one_line(str(error))
         password = conninfo_to_dict(conninfo).get("password")
         if password:

@@ -90,6 +90,7 @@ async def migrate(
                 # They check, then create: two at once fail. The saver builds indexes CONCURRENTLY: no transaction.
                 await AsyncPostgresSaver(connection).setup()
                 await AsyncPostgresStore(connection).setup()
+                await _keep_parts_of_minutes(connection)
                 if vectors is not None and await has_vectors(connection):
                     await set_up_vectors(connection, vectors)
     return missing
@@ -137,6 +138,16 @@ async def _create_vector(connection: AsyncConnection[DictRow]) -> None:
         await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
     except psycopg.errors.InsufficientPrivilege:
         return
+
+
+async def _keep_parts_of_minutes(connection: AsyncConnection[DictRow]) -> None:
+    """LangGraph keeps an item's time to live in whole minutes: half a minute would be none once a read renews it."""
+    cursor = await connection.execute(
+        "SELECT 1 FROM pg_attribute WHERE attrelid = 'store'::regclass"
+        " AND attname = 'ttl_minutes' AND atttypid = 'integer'::regtype"
+    )
+    if await cursor.fetchone() is not None:
+        await connection.execute("ALTER TABLE store ALTER COLUMN ttl_minutes TYPE double precision")
 
 
 @asynccontextmanager

@@ -11,15 +11,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
+from langchain_core.utils.uuid import uuid7
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
+from server.db.assistant_shapes import system_id as system_assistant
 from server.db.checkpoints import Pool
 from server.db.connection import told_as_no_database
 from server.db.json_values import exact_json, nearest_json, storable_text
+from server.db.leases import Lease
 from server.db.sql import FOLDER, read_queries
 from server.db.worker import Worker
 from state.errors import Conflict, NotFound
@@ -79,14 +83,17 @@ class Runs:
 
     async def begin(
         self, thread_id: UUID, graph_id: str, input: object = None, context: Mapping[str, object] | None = None
-    ) -> UUID:
-        """Record a run as running, on a thread that is created when new; returns the run's id.
+    ) -> Lease:
+        """Record a run as running, on a thread that is created when new; returns this process's hold on it.
 
         Raises Conflict when a living process is at work on the thread or it belongs to another graph, NotFound when the
         thread is another tenant's, BadRequest when input or context are not JSON that Postgres can keep.
         """
-        run_id = uuid4()
+        run_id = uuid7()
+        assistant_id = system_assistant(graph_id)
         values = {
+            "assistant_id": assistant_id,
+            "metadata": Jsonb({"graph_id": graph_id, "assistant_id": str(assistant_id)}),
             "thread_id": thread_id,
             "graph_id": graph_id,
             "run_id": run_id,
@@ -102,20 +109,21 @@ class Runs:
                 found = await query("lock_thread", values)
                 if not found:
                     raise NotFound(f"no thread {thread_id}")
-                if found[0]["graph_id"] != graph_id:
+                await query("set_graph", values)
+                if found[0]["graph_id"] not in (None, graph_id):
                     raise Conflict(
                         f"thread {thread_id} belongs to graph {found[0]['graph_id']!r}, not {graph_id!r}; "
                         "start a new thread"
                     )
                 await query("end_dead_runs", values)
-                await query("insert_running", values)
+                inserted = await query("insert_running", values)
                 await query("set_thread_status", values)
         except psycopg.errors.UniqueViolation as error:
             raise Conflict(
                 f"thread {thread_id} is busy with run {await self._running_run(thread_id)}; "
                 "wait for it to end or cancel it"
             ) from error
-        return run_id
+        return Lease(run_id, inserted[0]["lease_token"])
 
     async def finish(self, run_id: UUID, status: Outcome, *, result: object = None, error: str | None = None) -> None:
         """Record how a run of this process ended. Raises Conflict when it is not running here (any more), NotFound."""
@@ -129,11 +137,12 @@ class Runs:
             found = await query("thread_of_run", values)
             if not found:
                 raise NotFound(f"no run {run_id}")
-            thread = {"thread_id": found[0]["thread_id"], "status": _LEAVES[status]}
+            thread = {"thread_id": found[0]["thread_id"]}
             await query("lock_thread", thread)
             if not await query("finish_run", values):
                 raise Conflict(f"run {run_id} is not running in this process; another one took its thread over")
-            await query("set_thread_status", thread)
+            waiting = await query("make_next_ready", thread)
+            await query("set_thread_status", {**thread, "status": "busy" if waiting else _LEAVES[status]})
 
     async def get_thread(self, thread_id: UUID) -> Thread:
         """Raises NotFound."""

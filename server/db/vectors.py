@@ -29,6 +29,8 @@ class VectorIndex:
 
     name: str
     embeddings: SizedEmbeddings
+    fields: tuple[str, ...] | None = None
+    """Paths into a value that are embedded where a write names none; None: the whole value."""
 
     def config(self) -> PostgresIndexConfig:
         """Raises BadRequest for an embedder whose folder is unsafe or not whole."""
@@ -36,6 +38,7 @@ class VectorIndex:
             "dims": self.embeddings.dims,
             "embed": cast(Embeddings, self.embeddings),  # it has the methods; langgraph asks for the class
             "distance_type": "cosine",
+            "fields": None if self.fields is None else list(self.fields),
         }
 
     def mark(self) -> str:

@@ -13,6 +13,7 @@ from state.errors import LabError
 EVENT_STREAM = "text/event-stream"
 """What a client accepts that wants events."""
 
+HEARTBEAT = b": heartbeat\r\n\r\n"
 HEARTBEAT_SEC = 5
 """A comment line this often keeps proxies from closing a quiet stream."""
 
@@ -39,6 +40,13 @@ async def started(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, 
                 yield error_event(error)
 
     return told()
+
+
+def frame(name: str, data: bytes, event_id: str | None = None) -> bytes:
+    """One event as bytes. `data` is JSON on one line."""
+    if event_id is None:
+        return b"event: %b\r\ndata: %b\r\n\r\n" % (name.encode(), data)
+    return b"event: %b\r\ndata: %b\r\nid: %b\r\n\r\n" % (name.encode(), data, event_id.encode())
 
 
 def error_event(error: LabError) -> Event:

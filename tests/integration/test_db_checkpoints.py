@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 from uuid import uuid4
 
 import ormsgpack
@@ -14,6 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from pydantic import BaseModel
 
+from server.application.graph_types import types_of
 from server.db.checkpoints import SCHEMAS, StrictSerializer, reachable_models
 from server.db.pool import Database, open_database
 from server.settings import Settings
@@ -163,12 +167,85 @@ async def test_a_planted_pending_write_is_refused(database: Database, tmp_path: 
     assert not (tmp_path / "it-ran").exists()
 
 
-def test_a_type_outside_the_state_is_refused_by_name() -> None:
+def test_a_type_outside_the_state_is_refused_by_name_in_both_directions() -> None:
     strict = StrictSerializer(SCHEMAS)
-    with pytest.raises(Broken, match=r"Stranger, which is not part of any state"):
-        strict.loads_typed(strict.dumps_typed({"x": [Stranger()]}))
     wider = strict.with_msgpack_allowlist([Stranger])
-    assert wider.loads_typed(wider.dumps_typed({"x": [Stranger()]})) == {"x": [Stranger()]}
+    with pytest.raises(Broken, match=r"the state holds a .*\.Stranger, which no schema"):
+        strict.dumps_typed({"x": [Stranger()]})
+    written = wider.dumps_typed({"x": [Stranger()]})
+    with pytest.raises(Broken, match=r"Stranger, which is not part of any state"):
+        strict.loads_typed(written)
+    assert wider.loads_typed(written) == {"x": [Stranger()]}
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Point(NamedTuple):
+    x: int
+
+
+@dataclass
+class Shape:
+    colour: Colour
+    corners: list[Point]
+
+
+class Drawing(BaseModel):
+    shapes: dict[str, Shape]
+
+
+class Inner(TypedDict):
+    drawing: Drawing | None
+    when: datetime
+    unknown: Any
+
+
+class Outer(TypedDict, total=False):
+    messages: list[Any]
+
+
+DRAWN = Drawing(shapes={"a": Shape(Colour.RED, [Point(1)])})
+
+
+def application(value: object) -> Any:
+    """A graph as an application has it: the types are those of a state that only its subgraph names."""
+
+    async def draw(state: Inner) -> dict[str, Any]:
+        return {"drawing": DRAWN, "when": datetime(2026, 1, 1, tzinfo=UTC), "unknown": value}
+
+    inner = StateGraph(Inner)
+    inner.add_node("draw", draw)
+    inner.add_edge(START, "draw")
+    outer = StateGraph(Outer)
+    outer.add_node("inner", inner.compile(checkpointer=True))
+    outer.add_edge(START, "inner")
+    return outer.compile()
+
+
+async def saved_by_an_application(settings: Settings, value: object) -> Any:
+    """What a server that was started anew reads of the subgraph's state."""
+    built, where = application(value), config()
+    async with open_database(settings, types=types_of(built)) as database:
+        await built.copy({"checkpointer": database.checkpointer}).ainvoke({}, where)
+    async with open_database(settings, types=types_of(built)) as database:
+        where["configurable"]["checkpoint_ns"] = "inner"
+        found = await database.checkpointer.aget_tuple(where)
+        assert found is not None
+        return found.checkpoint["channel_values"]
+
+
+async def test_types_that_an_applications_graphs_are_annotated_with_come_back(settings: Settings) -> None:
+    found = await saved_by_an_application(settings, None)
+    assert found["drawing"] == DRAWN
+    assert type(found["drawing"].shapes["a"]) is Shape
+    assert found["when"] == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_a_type_that_no_annotation_names_fails_the_run_and_not_the_thread(settings: Settings) -> None:
+    with pytest.raises(Broken, match="Stranger"):
+        await saved_by_an_application(settings, Stranger())
 
 
 def test_what_cannot_be_written_as_msgpack_is_not_pickled() -> None:

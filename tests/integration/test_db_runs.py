@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -16,14 +17,18 @@ from tests.integration.processes import hear, python
 
 BEGIN = """
 async with open_database(Settings(database_url=sys.argv[1])) as database, open_worker(database.dsn) as worker:
-    say(await Runs(database.pool, worker).begin(UUID(sys.argv[2]), "direct", {"question": "?"}))
+    say((await Runs(database.pool, worker).begin(UUID(sys.argv[2]), "direct", {"question": "?"})).run_id)
     wait_for_word()
 """
 
 
+async def begin(runs: Runs, thread_id: UUID, graph: str, *asked: Any) -> UUID:
+    return (await runs.begin(thread_id, graph, *asked)).run_id
+
+
 async def test_a_run_begins_on_a_new_thread_and_finishes(runs: Runs) -> None:
     thread_id = uuid4()
-    run_id = await runs.begin(thread_id, "direct", {"messages": ["hi"]}, {"model": "demo"})
+    run_id = await begin(runs, thread_id, "direct", {"messages": ["hi"]}, {"model": "demo"})
     assert await runs.thread_status(thread_id) == "busy"
     await runs.finish(run_id, "success", result={"output": "hello"})
     run = await runs.get_run(run_id)
@@ -42,7 +47,7 @@ async def test_a_killed_process_loses_its_run_to_the_next(runs: Runs, database: 
     with python(BEGIN, database.dsn, str(thread_id)) as other:
         lost = UUID(hear(other))
         with pytest.raises(Conflict, match=rf"busy with run {lost}; wait for it to end or cancel it"):
-            await runs.begin(thread_id, "direct")
+            await begin(runs, thread_id, "direct")
         assert (await runs.get_run(lost)).status == "running"
         assert await runs.last_unfinished() is None
         other.kill()
@@ -55,21 +60,21 @@ async def test_a_killed_process_loses_its_run_to_the_next(runs: Runs, database: 
     unfinished = await runs.last_unfinished()
     assert unfinished is not None
     assert unfinished.thread_id == thread_id
-    taken = await runs.begin(thread_id, "direct")
+    taken = await begin(runs, thread_id, "direct")
     assert (await runs.get_run(lost)).error == ABANDONED
     assert (await runs.newest_run(thread_id)) == await runs.get_run(taken)
 
 
 async def test_of_many_beginnings_on_one_thread_one_wins(runs: Runs) -> None:
     thread_id = uuid4()
-    told = await asyncio.gather(*(runs.begin(thread_id, "direct") for _ in range(20)), return_exceptions=True)
+    told = await asyncio.gather(*(begin(runs, thread_id, "direct") for _ in range(20)), return_exceptions=True)
     assert sum(isinstance(answer, UUID) for answer in told) == 1
     assert sum(isinstance(answer, Conflict) for answer in told) == 19
 
 
 async def test_the_index_stops_double_starts_without_any_of_our_code(runs: Runs, database: Database) -> None:
     thread_id = uuid4()
-    await runs.finish(await runs.begin(thread_id, "direct"), "success")
+    await runs.finish(await begin(runs, thread_id, "direct"), "success")
 
     async def start() -> bool:
         async with database.pool.connection() as connection:
@@ -88,13 +93,13 @@ async def test_the_index_stops_double_starts_without_any_of_our_code(runs: Runs,
 
 async def test_a_thread_belongs_to_one_graph(runs: Runs) -> None:
     thread_id = uuid4()
-    await runs.finish(await runs.begin(thread_id, "direct"), "success")
+    await runs.finish(await begin(runs, thread_id, "direct"), "success")
     with pytest.raises(Conflict, match="belongs to graph 'direct', not 'orchestrator'"):
-        await runs.begin(thread_id, "orchestrator")
+        await begin(runs, thread_id, "orchestrator")
 
 
 async def test_only_the_worker_that_runs_it_may_finish_and_only_once(runs: Runs, database: Database) -> None:
-    run_id = await runs.begin(uuid4(), "direct")
+    run_id = await begin(runs, uuid4(), "direct")
     async with open_worker(database.dsn) as other:
         with pytest.raises(Conflict, match="not running in this process"):
             await Runs(database.pool, other).finish(run_id, "success")
@@ -108,10 +113,10 @@ async def test_only_the_worker_that_runs_it_may_finish_and_only_once(runs: Runs,
 
 async def test_the_thread_to_resume_is_the_latest_that_did_not_succeed(runs: Runs) -> None:
     failed, interrupted, mended = uuid4(), uuid4(), uuid4()
-    await runs.finish(await runs.begin(failed, "orchestrator"), "error", error="no memory")
-    await runs.finish(await runs.begin(interrupted, "direct"), "interrupted")
-    await runs.finish(await runs.begin(mended, "direct"), "timeout")
-    await runs.finish(await runs.begin(mended, "direct"), "success")
+    await runs.finish(await begin(runs, failed, "orchestrator"), "error", error="no memory")
+    await runs.finish(await begin(runs, interrupted, "direct"), "interrupted")
+    await runs.finish(await begin(runs, mended, "direct"), "timeout")
+    await runs.finish(await begin(runs, mended, "direct"), "success")
     assert await _resumable(runs) == interrupted
     assert await _resumable(runs, "orchestrator") == failed
     assert await _resumable(runs, "crew") is None
@@ -128,7 +133,7 @@ async def test_knowing_an_id_is_not_permission(runs: Runs, worker: Worker, datab
         await connection.execute("INSERT INTO tenants (tenant_id) VALUES ('other')")
     theirs = Runs(database.pool, worker, tenant_id="other")
     thread_id = uuid4()
-    run_id = await runs.begin(thread_id, "direct")
+    run_id = await begin(runs, thread_id, "direct")
     for refused in (
         theirs.begin(thread_id, "direct"),
         theirs.get_thread(thread_id),
@@ -146,13 +151,13 @@ async def test_knowing_an_id_is_not_permission(runs: Runs, worker: Worker, datab
 async def test_an_input_that_would_not_come_back_is_refused_and_no_thread_is_left(runs: Runs, odd: object) -> None:
     thread_id = uuid4()
     with pytest.raises(BadRequest, match=r"^input "):
-        await runs.begin(thread_id, "direct", {"x": odd})
+        await begin(runs, thread_id, "direct", {"x": odd})
     with pytest.raises(NotFound):
         await runs.get_thread(thread_id)
 
 
 async def test_an_answer_with_odd_characters_is_kept_without_them(runs: Runs) -> None:
-    run_id = await runs.begin(uuid4(), "direct", {"smile": "\U0001f600"})
+    run_id = await begin(runs, uuid4(), "direct", {"smile": "\U0001f600"})
     await runs.finish(run_id, "error", result={"text": "a\0b\ud800", "score": float("nan")}, error="bad\0")
     run = await runs.get_run(run_id)
     assert run.input == {"smile": "\U0001f600"}
@@ -161,7 +166,7 @@ async def test_an_answer_with_odd_characters_is_kept_without_them(runs: Runs) ->
 
 
 async def test_a_worker_whose_connection_was_cut_takes_its_lock_again(runs: Runs, database: Database) -> None:
-    run_id = await runs.begin(uuid4(), "direct")
+    run_id = await begin(runs, uuid4(), "direct")
     async with database.pool.connection() as connection:
         await connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database ="
@@ -170,7 +175,7 @@ async def test_a_worker_whose_connection_was_cut_takes_its_lock_again(runs: Runs
     async with asyncio.timeout(10):
         while (await runs.get_run(run_id)).status == "running":
             await asyncio.sleep(0.01)
-    held = await runs.begin(uuid4(), "direct")
+    held = await begin(runs, uuid4(), "direct")
     assert (await runs.get_run(held)).status == "running"
     # The lock is the worker's, not the run's: with it, the earlier run counts as alive again, as it is.
     assert (await runs.get_run(run_id)).status == "running"

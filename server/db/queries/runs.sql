@@ -1,7 +1,12 @@
 -- create_thread: the thread of a first run; an existing one is left as it is
-INSERT INTO threads (thread_id, tenant_id, graph_id)
-VALUES (%(thread_id)s, %(tenant_id)s, %(graph_id)s)
+INSERT INTO threads (thread_id, tenant_id, graph_id, metadata)
+VALUES (%(thread_id)s, %(tenant_id)s, %(graph_id)s, %(metadata)s)
 ON CONFLICT (thread_id) DO NOTHING;
+
+-- set_graph: of a thread that a client made and that has run nothing yet
+UPDATE threads
+SET graph_id = %(graph_id)s, metadata = metadata || %(metadata)s
+WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s AND graph_id IS NULL;
 
 -- lock_thread: whoever changes a thread's runs locks the thread first, so that no two wait for each other
 SELECT graph_id
@@ -18,7 +23,7 @@ WITH held AS MATERIALIZED (
     WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s AND status = 'running'
 )
 UPDATE runs
-SET status = 'error', error = %(error)s, finished_at = now()
+SET status = 'error', error = %(error)s, finished_at = now(), updated_at = now()
 FROM held
 WHERE runs.run_id = held.run_id
   AND runs.status = 'running'
@@ -26,8 +31,23 @@ WHERE runs.run_id = held.run_id
 RETURNING runs.run_id;
 
 -- insert_running: a run that starts at once; runs_one_per_thread refuses a second one
-INSERT INTO runs (run_id, tenant_id, thread_id, graph_id, status, worker_id, input, context, started_at)
-VALUES (%(run_id)s, %(tenant_id)s, %(thread_id)s, %(graph_id)s, 'running', %(worker_id)s, %(input)s, %(context)s, now());
+INSERT INTO runs (run_id, tenant_id, thread_id, graph_id, assistant_id, status, worker_id, lease_token, attempt, input,
+                  context, started_at)
+VALUES (%(run_id)s, %(tenant_id)s, %(thread_id)s, %(graph_id)s, %(assistant_id)s, 'running', %(worker_id)s,
+        nextval('lease_tokens'), 1, %(input)s, %(context)s, now())
+RETURNING lease_token;
+
+-- make_next_ready: where runs of the queue wait on a thread, the first of them can be claimed
+UPDATE runs
+SET ready = true
+WHERE run_id = (
+    SELECT run_id
+    FROM runs
+    WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s AND status = 'pending'
+    ORDER BY due_at, seq
+    LIMIT 1
+)
+RETURNING run_id;
 
 -- set_thread_status
 UPDATE threads
@@ -46,7 +66,7 @@ WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s;
 
 -- finish_run: only from running, only by the worker that runs it
 UPDATE runs
-SET status = %(status)s, result = %(result)s, error = %(error)s, finished_at = now()
+SET status = %(status)s, result = %(result)s, error = %(error)s, finished_at = now(), updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND status = 'running' AND worker_id = %(worker_id)s
 RETURNING run_id;
 

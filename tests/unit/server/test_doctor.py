@@ -82,7 +82,7 @@ async def test_the_embedded_postgres_is_started_for_the_examination(tmp_path: Pa
         await examine(Settings(data_dir=tmp_path / "new"), ManyModels(), {}, only=["data directory", "postgres"])
     )
     assert "embedded" in found["postgres"].found
-    assert found["migrations"].found == "0 of 1 applied; 1 follow at the next start"
+    assert found["migrations"].found == "0 of 2 applied; 2 follow at the next start"
     assert "to be created" in found["data directory"].found
 
 

@@ -43,6 +43,8 @@ def test_a_bare_number_is_gigabytes(monkeypatch: pytest.MonkeyPatch, text: str, 
         ("LAB_LOG_LEVEL", "loud"),
         ("LAB_REQUEST_TIMEOUT", "0"),
         ("LAB_DEFAULT_STRATEGY", "fast"),
+        ("LAB_MAX_BODY", "lots"),
+        ("LAB_ALLOWED_NETWORKS", "10.0.0.0/8,here"),
     ],
 )
 def test_a_mistake_names_its_variable(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:

@@ -1,0 +1,1 @@
+"""What is served: the graphs and settings of a `langgraph.json`."""

@@ -1,0 +1,78 @@
+"""What of a checkpoint goes where, and what Postgres cannot keep. Plain functions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
+
+from server.db.json_values import storable_text
+
+LIGHT = 64_000
+"""Values up to about this many characters and items are turned into bytes at once: a thread costs more than that."""
+
+
+def split_values(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What stands in the checkpoint's JSON and what in the blobs. A snapshot leaves the mark `True` in the JSON."""
+    inline: dict[str, Any] = {}
+    apart: dict[str, Any] = {}
+    for channel, value in values.items():
+        if isinstance(value, _DeltaSnapshot):
+            inline[channel], apart[channel] = True, value
+        elif _survives_jsonb(value):
+            inline[channel] = value
+        else:
+            apart[channel] = value
+    return inline, apart
+
+
+def _survives_jsonb(value: object) -> bool:
+    """Whether a plain value comes out of jsonb as it went in. LangGraph's own saver puts every plain value there, and
+    fails with NUL, half a surrogate pair or NaN in it; -0.0 and 1e22 would come back as 0.0 and as an integer."""
+    match value:
+        case None | bool() | int():
+            return True
+        case float():
+            return math.isfinite(value) and "e" not in repr(value) and repr(value) != "-0.0"
+        case str():
+            return "\0" not in value and storable_text(value) == value
+    return False
+
+
+def is_light(value: object) -> bool:
+    """Whether `value` is small enough to be serialised on the event loop; looks at no more than it takes to say no."""
+    left = LIGHT
+    waiting = [value]
+    while waiting and left > 0:
+        item = waiting.pop()
+        left -= 1
+        match item:
+            case str() | bytes() | bytearray():
+                left -= len(item)
+            case dict():
+                left -= len(item)
+                waiting += item.values() if left > 0 else ()
+            case list() | tuple() | set() | frozenset():
+                left -= len(item)
+                waiting += item if left > 0 else ()
+            case None | bool() | int() | float():
+                pass
+            case _:
+                left -= int(getattr(item, "nbytes", 0))
+                waiting += getattr(item, "__dict__", {}).values()
+    return left > 0
+
+
+def storable_metadata(value: Any) -> Any:
+    """Texts without what Postgres refuses; what is no JSON is left for the encoder to tell of."""
+    match value:
+        case str():
+            return storable_text(value)
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {storable_metadata(key): storable_metadata(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [storable_metadata(inner) for inner in value]
+    return value

@@ -1,0 +1,238 @@
+"""Hearing a run while it runs, or waiting for its end: with its creation, or later."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query
+
+from server.deps import CurrentLab, CurrentTenant
+from server.lab import Lab
+from server.routes.asking import admitted, cancel_when_gone
+from server.run_queue.shapes import Run
+from server.streaming.frames import END
+from server.streaming.live import LiveResponse
+from server.streaming.sse import EVENT_STREAM, HEARTBEAT, frame
+from server.wire import runs as wire
+from server.wire.body import json_body
+from server.wire.ids import uuid_of
+from server.wire.values import encode
+from state.errors import LabError, Malformed, NotFound
+
+router = APIRouter()
+
+NOT_BUFFERED = {"Cache-Control": "no-store", "Connection": "keep-alive", "X-Accel-Buffering": "no"}
+GONE = {"error": "HTTPException", "message": "404: Run not found"}
+"""How a run that is not there is told where the answer has begun already."""
+FRESH_SECONDS = 2.0
+"""A client that joins a run right after making it hears it from its start, also where the run was faster."""
+
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID")]
+Modes = Annotated[list[str] | None, Query(alias="stream_mode")]
+Streamed = Annotated[Any, Depends(json_body(wire.STREAM))]
+StreamedStateless = Annotated[Any, Depends(json_body(wire.STREAM_STATELESS))]
+
+
+@router.post("/threads/{thread_id}/runs/stream", tags=["Thread Runs"], openapi_extra=wire.shown(wire.STREAM))
+async def stream_run(thread_id: str, body: Streamed, lab: CurrentLab, tenant: CurrentTenant) -> LiveResponse:
+    """Make a run and hear it."""
+    run = await admitted(lab, tenant, body, _thread(thread_id), heard=True)
+    return _heard(lab, tenant, run, _home(run), body.get("on_disconnect") == "cancel")
+
+
+@router.post("/runs/stream", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.STREAM_STATELESS))
+async def stream_stateless_run(body: StreamedStateless, lab: CurrentLab, tenant: CurrentTenant) -> LiveResponse:
+    """Make a run on a thread of its own and hear it."""
+    run = await admitted(lab, tenant, body, heard=True)
+    return _heard(lab, tenant, run, f"/runs/{run.run_id}", body.get("on_disconnect") == "cancel")
+
+
+@router.post("/threads/{thread_id}/runs/wait", tags=["Thread Runs"], openapi_extra=wire.shown(wire.STREAM))
+async def wait_run(thread_id: str, body: Streamed, lab: CurrentLab, tenant: CurrentTenant) -> LiveResponse:
+    """Make a run and wait for its end."""
+    run = await admitted(lab, tenant, body, _thread(thread_id), heard=True)
+    return _waited(lab, tenant, run, cancel=body.get("on_disconnect") == "cancel")
+
+
+@router.post("/runs/wait", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.STREAM_STATELESS))
+async def wait_stateless_run(body: StreamedStateless, lab: CurrentLab, tenant: CurrentTenant) -> LiveResponse:
+    """Make a run on a thread of its own and wait for its end."""
+    run = await admitted(lab, tenant, body, heard=True)
+    return _waited(lab, tenant, run, cancel=body.get("on_disconnect") == "cancel")
+
+
+@router.get("/threads/{thread_id}/runs/{run_id}/stream", tags=["Thread Runs"])
+async def join_stream(
+    thread_id: str,
+    run_id: str,
+    lab: CurrentLab,
+    tenant: CurrentTenant,
+    stream_mode: Modes = None,
+    cancel_on_disconnect: str = "",
+    last_event_id: LastEventId = None,
+) -> LiveResponse:
+    """Hear a run that is there: what comes from now on, or after the event of `Last-Event-ID`; -1 for all."""
+    thread, wanted = uuid_of("thread", thread_id), uuid_of("run", run_id)
+    home = f"/threads/{thread}/runs/{wanted}"
+    run = await _found(lab, tenant, wanted, thread)
+    if run is None:
+        return _streamed(_one(frame("error", encode(GONE))), home)
+    after = after_of(run, last_event_id, datetime.now(UTC))
+    return _heard(lab, tenant, run, home, is_true(cancel_on_disconnect), after=after, modes=stream_mode)
+
+
+@router.get("/runs/{run_id}/stream", tags=["Stateless Runs"])
+async def join_stateless_stream(
+    run_id: str,
+    lab: CurrentLab,
+    tenant: CurrentTenant,
+    stream_mode: Modes = None,
+    cancel_on_disconnect: str = "",
+    last_event_id: LastEventId = None,
+) -> LiveResponse:
+    """Hear a run by its id alone, where the `Location` of a stateless stream leads."""
+    run = await lab.queue.get(tenant, uuid_of("run", run_id))
+    after = after_of(run, last_event_id, datetime.now(UTC))
+    home = f"/runs/{run.run_id}"
+    return _heard(lab, tenant, run, home, is_true(cancel_on_disconnect), after=after, modes=stream_mode)
+
+
+@router.get("/threads/{thread_id}/runs/{run_id}/join", tags=["Thread Runs"])
+async def join_run(
+    thread_id: str, run_id: str, lab: CurrentLab, tenant: CurrentTenant, cancel_on_disconnect: str = ""
+) -> LiveResponse:
+    """Wait for the end of a run that is there."""
+    thread, wanted = uuid_of("thread", thread_id), uuid_of("run", run_id)
+    run = await _found(lab, tenant, wanted, thread)
+    if run is None:
+        return _answered(_one(encode({"__error__": GONE})), thread, wanted)
+    return _waited(lab, tenant, run, cancel=is_true(cancel_on_disconnect))
+
+
+@router.get("/runs/{run_id}/join", tags=["Stateless Runs"])
+async def join_stateless_run(
+    run_id: str, lab: CurrentLab, tenant: CurrentTenant, cancel_on_disconnect: str = ""
+) -> LiveResponse:
+    """Wait for the end of a run by its id alone."""
+    run = await lab.queue.get(tenant, uuid_of("run", run_id))
+    return _waited(lab, tenant, run, cancel=is_true(cancel_on_disconnect))
+
+
+def after_of(run: Run, last_event_id: str | None, now: datetime) -> int | None:
+    """After which event a listener begins: 0 for all of them, None for what comes from now on.
+
+    Only the events of a resumable run have ids. A run that has not begun is heard whole, and so is one that was made
+    a moment ago, unless its maker hears it anyway: its client could not come sooner.
+    """
+    if run.resumable and last_event_id:
+        if last_event_id == "-1":
+            return 0
+        if last_event_id.isascii() and last_event_id.isdigit():
+            return min(int(last_event_id), 2**62)
+    fresh = (now - run.created_at).total_seconds() < FRESH_SECONDS and not run.kwargs.get("heard")
+    return 0 if run.status == "pending" or fresh else None
+
+
+def is_heard(name: str, modes: frozenset[str]) -> bool:
+    """Whether a listener to some modes alone hears an event: `messages/partial|ns` belongs to `messages`."""
+    mode = name.partition("|")[0].partition("/")[0]
+    return mode in modes or (name.partition("|")[0] == "messages" and "messages-tuple" in modes)
+
+
+def joined_headers(thread_id: UUID, run_id: UUID) -> dict[str, str]:
+    """Where a client that waits can wait again."""
+    home = f"/threads/{thread_id}/runs/{run_id}"
+    return {"Location": f"{home}/join", "Content-Location": home}
+
+
+def _heard(
+    lab: Lab,
+    tenant: str,
+    run: Run,
+    home: str,
+    cancel: bool,
+    *,
+    after: int | None = 0,
+    modes: list[str] | None = None,
+) -> LiveResponse:
+    pieces = _frames(lab, tenant, run, after, frozenset(filter(None, modes or ())) or None)
+    return _streamed(pieces, home, cancel_when_gone(lab, tenant, run) if cancel else None)
+
+
+async def _frames(
+    lab: Lab, tenant: str, run: Run, after: int | None, modes: frozenset[str] | None
+) -> AsyncIterator[bytes]:
+    """Events as they come, those that came together in one piece."""
+    try:
+        async for said in lab.hub.read(tenant, run, after):
+            piece = b"".join(
+                frame(each.name, each.data, str(each.seq) if run.resumable else None)
+                for each in said
+                if each.name != END and (modes is None or is_heard(each.name, modes))
+            )
+            if piece:
+                yield piece
+    except LabError as error:
+        yield frame("error", encode(_told(error)))
+
+
+def _waited(lab: Lab, tenant: str, run: Run, *, cancel: bool) -> LiveResponse:
+    gone = cancel_when_gone(lab, tenant, run) if cancel else None
+    return _answered(_output(lab, tenant, run), run.thread_id, run.run_id, gone)
+
+
+async def _output(lab: Lab, tenant: str, run: Run) -> AsyncIterator[bytes]:
+    """What a run gives at its end, or why it gives nothing."""
+    try:
+        ended = await lab.queue.ended(tenant, run.run_id)
+    except NotFound:
+        yield encode({"__error__": GONE})
+    except LabError as error:
+        yield encode({"__error__": _told(error)})
+    else:
+        failed = ended.status in ("error", "timeout") and ended.error is not None
+        yield encode({"__error__": ended.error}) if failed else ended.output or b"null"
+
+
+def _streamed(pieces: AsyncIterator[bytes], home: str, gone: Any = None) -> LiveResponse:
+    headers = {"Location": f"{home}/stream", "Content-Location": home, **NOT_BUFFERED}
+    return LiveResponse(pieces, headers=headers, media_type=EVENT_STREAM, heartbeat=HEARTBEAT, gone=gone)
+
+
+def _answered(pieces: AsyncIterator[bytes], thread_id: UUID, run_id: UUID, gone: Any = None) -> LiveResponse:
+    headers = joined_headers(thread_id, run_id)
+    return LiveResponse(pieces, headers=headers, media_type="application/json", heartbeat=b"\n", gone=gone)
+
+
+def _thread(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Malformed(str(error)) from None
+
+
+async def _one(piece: bytes) -> AsyncIterator[bytes]:
+    yield piece
+
+
+async def _found(lab: Lab, tenant: str, run_id: UUID, thread_id: UUID) -> Run | None:
+    try:
+        return await lab.queue.get(tenant, run_id, thread_id)
+    except NotFound:
+        return None
+
+
+def _told(error: LabError) -> dict[str, str]:
+    return {"error": type(error).__name__, "message": str(error)}
+
+
+def _home(run: Run) -> str:
+    return f"/threads/{run.thread_id}/runs/{run.run_id}"
+
+
+def is_true(text: str) -> bool:
+    """A flag in a URL."""
+    return text.lower() in ("true", "1", "yes")

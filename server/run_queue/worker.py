@@ -1,0 +1,289 @@
+"""What runs runs: claims them under a lease, takes over those of the dead, and stops in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Literal
+from uuid import UUID
+
+import psycopg
+from langgraph.runtime import RunControl
+
+from server.background import running
+from server.db.leases import Lease
+from server.db.queue import Claimed, Lost, QueueRows
+from server.db.worker import Worker as Life
+from server.run_queue.reaper import ending_of_lost
+from server.run_queue.shapes import CancelAction, Ending, Run
+from server.streaming.hub import Hub
+from state.errors import NoDatabase
+
+SLOTS = 100
+"""Runs of one process at once."""
+POLL_SECONDS = 1.0
+"""How often a worker looks by itself for what it may claim or take over."""
+TIDY_ROUNDS = 30
+AGAIN_SECONDS = 5.0
+"""A graph that works on this long after it was cut is cut again: its code has swallowed the cancellation."""
+STRAY_SECONDS = 3.0
+"""How long a run may be this worker's in Postgres and not at work here: between its claim and its begin, say."""
+DRAIN_SECONDS = 20.0
+"""How long a stopping worker waits for its runs to come to a checkpoint."""
+LAST_SECONDS = 5.0
+"""And then for those it cut to be handed back; what is not is taken over by other workers."""
+
+Reason = Literal["interrupt", "rollback", "lost", "drain"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Working:
+    """A run at work in this process."""
+
+    claimed: Claimed
+    control: RunControl = field(default_factory=RunControl)
+    """Asked to drain, the graph stops at its next checkpoint."""
+    reason: Reason | None = None
+    """Why it is being stopped; None while it is not."""
+    task: asyncio.Task[None] | None = None
+    _cuttable: bool = False
+    """Its graph is at work: before, it is being opened, after, recorded, and neither is to be cut."""
+    _over: bool = False
+    _cut_at: float | None = None
+
+    @property
+    def lease(self) -> Lease:
+        return self.claimed.run.lease
+
+    @property
+    def is_cut(self) -> bool:
+        """Its task was cancelled, by `cut` or with the process."""
+        return self.task is not None and self.task.cancelling() > 0
+
+    def stop(self, reason: Reason) -> None:
+        """Cut it where it stands. What was lost stays lost; a rollback is not weakened to an interrupt."""
+        if self._over or self.reason == "lost" or (self.reason == "rollback" and reason != "lost"):
+            return
+        first = self.reason in (None, "drain")
+        self.reason = reason
+        if first:
+            self.cut()
+
+    def cut(self) -> None:
+        """Cancel its graph if that is at work."""
+        if self._cuttable and self.task is not None:
+            self._cut_at = time.monotonic()
+            self.task.cancel()
+
+    def cut_again(self) -> None:
+        """Cancel it once more where the first cancellation was swallowed and it works on."""
+        if self._cut_at is not None and time.monotonic() - self._cut_at > AGAIN_SECONDS:
+            self.cut()
+
+    @contextmanager
+    def may_be_cut(self) -> Iterator[None]:
+        """While its graph works. Raises CancelledError where it was stopped before it could begin."""
+        if self.reason not in (None, "drain"):
+            raise asyncio.CancelledError
+        self._cuttable = True
+        try:
+            yield
+        finally:
+            self._cuttable = False
+
+    async def settled(self) -> None:
+        """Nothing stops it any more; a cut that came as the graph ended is taken in."""
+        self._over = True
+        if self.task is not None and self.task.cancelling():
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+
+
+Execute = Callable[[Working], Awaitable[None]]
+"""Runs one claimed run to its end and records it. Never raises for what concerns that run alone."""
+
+
+class Worker:
+    """One a process, at work while `running`."""
+
+    def __init__(
+        self,
+        rows: QueueRows,
+        hub: Hub,
+        life: Life,
+        execute: Execute,
+        *,
+        slots: int = SLOTS,
+        webhook: Callable[[Run, Ending], tuple[str, bytes] | None] = lambda run, ending: None,
+    ) -> None:
+        self.id = life.id
+        self._webhook = webhook
+        self._strays: dict[int, float] = {}
+        self._rows = rows
+        self._hub = hub
+        self._execute = execute
+        self._slots = slots
+        self._reserved = 0
+        self._working: dict[UUID, Working] = {}
+        self._awake = asyncio.Event()
+        self._look_now = asyncio.Event()
+        self._draining = False
+        self._rounds = 0
+
+    @property
+    def free(self) -> int:
+        """Runs that may be begun now."""
+        return 0 if self._draining else self._slots - len(self._working) - self._reserved
+
+    def reserve(self, wanted: int) -> bool:
+        """Keep slots for runs that are claimed as they are admitted; `unreserve` or `start` gives them back."""
+        if self.free < wanted:
+            return False
+        self._reserved += wanted
+        return True
+
+    def unreserve(self, slots: int) -> None:
+        self._reserved -= slots
+
+    def start(self, claimed: Claimed) -> None:
+        """Begin a run that this worker has claimed."""
+        working = Working(claimed)
+        self._working[claimed.run.run_id] = working
+        working.task = asyncio.create_task(self._work(working), name=f"run {claimed.run.run_id}")
+        if claimed.run.cancel is not None:
+            working.stop(claimed.run.cancel)
+
+    def wake(self, payload: str = "") -> None:
+        """There may be something to claim."""
+        self._awake.set()
+
+    def stop(self, run_id: UUID, action: CancelAction) -> None:
+        """Stop a run if it is at work here."""
+        working = self._working.get(run_id)
+        if working is not None:
+            working.stop(action)
+
+    def heard_stop(self, payload: str) -> None:
+        """A notice of `notices.STOP`: a look at the queue, made now, says which way to stop."""
+        with suppress(ValueError):
+            if UUID(payload) in self._working:
+                self._look_now.set()
+
+    def lose(self, lease: Lease) -> None:
+        """Another worker has taken a run over."""
+        working = self._working.get(lease.run_id)
+        if working is not None and working.lease == lease:
+            working.stop("lost")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Claim, look after its runs and take over those of the dead; at the end it has handed its runs back."""
+        async with (
+            running(self._every(self._claim_all, self._awake), "claims"),
+            running(self._every(self._look, self._look_now), "own runs"),
+            running(self._every(self._take_over, asyncio.Event()), "reaper"),
+        ):
+            try:
+                yield
+            finally:
+                await self.drain()
+
+    async def drain(self) -> None:
+        """Claim no more; let runs come to a checkpoint, cut those that do not, and hand all of them back."""
+        self._draining = True
+        tasks = [working.task for working in self._working.values() if working.task is not None]
+        for working in self._working.values():
+            working.reason = working.reason or "drain"
+            working.control.request_drain("the worker stops")
+        if not tasks:
+            return
+        log.info("%d runs go on to their next checkpoint", len(tasks))
+        await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        late = [working for working in self._working.values() if working.task is not None]
+        for working in late:
+            working.cut()
+        if late:
+            await asyncio.wait([working.task for working in late if working.task is not None], timeout=LAST_SECONDS)
+
+    async def _work(self, working: Working) -> None:
+        try:
+            await self._execute(working)
+        finally:
+            del self._working[working.claimed.run.run_id]
+            self._awake.set()
+
+    async def _claim_all(self) -> None:
+        while self.free > 0:
+            slots = min(self.free, 20)
+            self._reserved += slots
+            try:
+                claimed = await self._rows.claim(self.id, slots)
+            except psycopg.errors.UniqueViolation:
+                continue  # a foreground run began on one of the threads; the next look leaves it out
+            finally:
+                self._reserved -= slots
+            for each in claimed:
+                self.start(each)
+            if len(claimed) < slots:
+                break
+
+    async def _look(self) -> None:
+        # Only those at work before the question was asked: a run that was begun meanwhile is not in its answer.
+        asked = dict(self._working)
+        held = await self._rows.held(self.id)
+        for run_id, working in asked.items():
+            if held.tokens.get(run_id) != working.lease.token:
+                working.stop("lost")
+            elif run_id in held.cancels:
+                working.stop(held.cancels[run_id])
+            working.cut_again()
+        await self._take_in(held.runs)
+        self._hub.peers = await self._rows.peers(self.id)
+
+    async def _take_in(self, held: Sequence[Lost]) -> None:
+        """Let runs be claimed again that are this worker's and that it does not know: the answer to their claim, or to
+        their end, never came. Foreground runs are their callers'."""
+        now = time.monotonic()
+        strays = {run.token: run for run in held if run.run_id not in self._working and run.max_attempts > 1}
+        self._strays = {token: self._strays.get(token, now) for token in strays}
+        for token, since in self._strays.items():
+            if now - since >= STRAY_SECONDS:
+                await self._go_on_or_end(strays[token])
+
+    async def _take_over(self) -> None:
+        for lost in await self._rows.lost(self.id):
+            await self._go_on_or_end(lost)
+        self._rounds += 1
+        if self._rounds % TIDY_ROUNDS == 0:
+            await self._rows.tidy()
+
+    async def _go_on_or_end(self, lost: Lost) -> None:
+        ending = ending_of_lost(lost)
+        if ending is None:
+            log.warning("run %s is taken over: its worker is gone", lost.run_id)
+            await self._rows.put_back(lost.tenant, lost.run_id, lost.thread_id, lost.token, counted=True)
+        else:
+            run = await self._rows.get(lost.tenant, lost.run_id)
+            webhook = None if run is None else self._webhook(run, ending)
+            await self._rows.end_lost(lost, replace(ending, webhook=webhook))
+        self._awake.set()
+
+    async def _every(self, act: Callable[[], Awaitable[None]], awake: asyncio.Event) -> None:
+        """Act, then wait until woken or until it is time; Postgres may be away for a while."""
+        while True:
+            awake.clear()
+            try:
+                await act()
+            except NoDatabase as error:
+                log.warning("%s", error)
+            except Exception:  # whatever it is, one of three loops that ends would stop the queue of this process
+                log.exception("the run queue stumbled")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await awake.wait()

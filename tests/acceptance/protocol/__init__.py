@@ -1,0 +1,1 @@
+"""The Agent Server API over real HTTP: the same files run against our server and against the reference."""

@@ -1,0 +1,3 @@
+from nodes import WORD as OTHER
+
+WORD = f"{OTHER}, through its own state"

@@ -19,6 +19,7 @@ from server.db.notices import EVENTS, RUNS, STOP
 from server.db.repository import Query, Repository
 from server.db.threads import Lifetime
 from server.run_queue.admission import Admission, admit
+from server.run_queue.answers import check_answer
 from server.run_queue.shapes import CancelAction, Ending, NewRun, Run, RunStatus
 from server.streaming.frames import END, Frame, lines_of
 from server.wire.values import encode
@@ -295,9 +296,12 @@ class QueueRows(Repository):
         locked = await connection.execute(self._queries["lock_thread"], values)
         waits = new.multitask_strategy in ("enqueue", "reject")
         before = await connection.execute(self._queries["in_flight" if waits else "lock_in_flight"], values)
-        if not await locked.fetchall():
+        thread = await locked.fetchone()
+        if thread is None:
             raise NotFound(f"Thread with ID {new.thread_id} not found")
-        decided = admit(new.multitask_strategy, [(row["run_id"], row["status"]) for row in await before.fetchall()])
+        rows = await before.fetchall()
+        check_answer(new, thread["status"], thread["interrupts"], [row["resume"] for row in rows])
+        decided = admit(new.multitask_strategy, [(row["run_id"], row["status"]) for row in rows])
         if not decided.accepted:
             raise Conflict(BUSY)
         return decided

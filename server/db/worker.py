@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -19,7 +21,9 @@ from state.errors import NoDatabase
 LEASE_SECONDS = 10.0
 """How long a process that is stopped, or cut off, keeps its runs."""
 BEATS = 10
-"""Heartbeats in the time of a lease."""
+"""Heartbeats in the time of a lease, at least."""
+BEAT_SECONDS = 1.0
+"""Between two heartbeats at most: after a restart of Postgres those who are silent for longer are taken for dead."""
 
 _BEAT = """
 INSERT INTO workers (worker_id, lease_until) VALUES (%(worker)s, now() + %(seconds)s * interval '1 second')
@@ -39,6 +43,8 @@ class Worker:
         self.lease_seconds = lease_seconds
         self._connection = connection
         self._lock = asyncio.Lock()
+        self.regained_at = -math.inf
+        """When the lock was taken anew, on the monotonic clock: Postgres was away, for others most likely, too."""
 
     async def hold(self) -> None:
         """Say that this process lives, taking its lock anew when Postgres was restarted. Raises NoDatabase.
@@ -51,11 +57,12 @@ class Worker:
             except psycopg.OperationalError:
                 await self._connection.close()
                 self._connection = await _connect_and_lock(self.dsn, self.id, self.lease_seconds)
+                self.regained_at = time.monotonic()
 
     async def live(self) -> None:
         """Hold on until cancelled."""
         while True:
-            await asyncio.sleep(self.lease_seconds / BEATS)
+            await asyncio.sleep(min(self.lease_seconds / BEATS, BEAT_SECONDS))
             try:
                 await self.hold()
             except (NoDatabase, psycopg.Error) as error:  # a server that may only be read says so otherwise

@@ -25,6 +25,7 @@ from server.run_queue.endings import cancelled, failed, finished
 from server.run_queue.shapes import Ending, Run
 from server.run_queue.worker import Working
 from server.snapshots import snapshot
+from server.streaming.errors import error_payload
 from server.streaming.execution import run_graph, stream_options
 from server.streaming.frames import END, Frame
 from server.streaming.hub import Hub
@@ -76,9 +77,9 @@ class Executor:
         except Conflict as error:  # LostLease is one
             log.warning("%s", error)
             said.lose()
-        except Exception:
+        except Exception as error:
             log.exception("run %s could not be recorded", run.run_id)
-            said.lose()
+            await self._end_without_state(working.claimed, said, error)
         finally:
             self._hub.close(said)
 
@@ -105,7 +106,7 @@ class Executor:
         await working.settled()
         if not cut and (working.reason == "drain" or (working.reason == "interrupt" and error is None)):
             working.reason = None  # it had come to its end before it could be stopped
-        if isinstance(error, AWAY) and working.reason is None and run.attempt < MAX_ATTEMPTS:
+        if is_away(error) and working.reason is None and run.attempt < MAX_ATTEMPTS:
             log.warning("run %s goes back to the queue: %s", run.run_id, error)
             said.lose()
             await self._surely(lambda: self._put_back(working.claimed, counted=True))
@@ -209,6 +210,15 @@ class Executor:
         if waiting:
             self._wake()
 
+    async def _end_without_state(self, claimed: Claimed, said: RunLog, error: Exception) -> None:
+        """What Postgres cannot keep, a state of more than 256 MB, say, ends the run all the same."""
+        ending = Ending("error", "error", error=error_payload(error))
+        try:
+            await self._record(claimed, said, ending)
+        except Exception:
+            log.exception("run %s is left to be taken over", claimed.run.run_id)
+            said.lose()
+
     async def _roll_back(self, claimed: Claimed, said: RunLog) -> None:
         run = claimed.run
         saver = self._database.checkpointer.fenced(run.lease)
@@ -235,8 +245,18 @@ class Executor:
             try:
                 return await act()
             except AWAY as error:
+                if not is_away(error):
+                    raise
                 log.warning("Postgres is away, trying again: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error says that Postgres cannot be reached, rather than that it refuses what is too large for it."""
+    cause = error.__cause__ if isinstance(error, NoDatabase) else error
+    if isinstance(cause, psycopg.errors.ProgramLimitExceeded):
+        return False
+    return isinstance(error, AWAY)
 
 
 async def _has_begun(graph: Graph, run: Run) -> bool:

@@ -27,6 +27,8 @@ SLOTS = 100
 """Runs of one process at once."""
 POLL_SECONDS = 1.0
 """How often a worker looks by itself for what it may claim or take over."""
+RETURN_SECONDS = 3.0
+"""After Postgres was away, how long other processes have to come back before any of them is taken for dead."""
 TIDY_ROUNDS = 30
 AGAIN_SECONDS = 5.0
 """A graph that works on this long after it was cut is cut again: its code has swallowed the cancellation."""
@@ -103,6 +105,8 @@ class Working:
         if self.task is not None and self.task.cancelling():
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
+            while self.task.cancelling():
+                self.task.uncancel()
 
 
 Execute = Callable[[Working], Awaitable[None]]
@@ -123,6 +127,7 @@ class Worker:
         webhook: Callable[[Run, Ending], tuple[str, bytes] | None] = lambda run, ending: None,
     ) -> None:
         self.id = life.id
+        self._life = life
         self._webhook = webhook
         self._strays: dict[int, float] = {}
         self._rows = rows
@@ -154,6 +159,10 @@ class Worker:
     def start(self, claimed: Claimed) -> None:
         """Begin a run that this worker has claimed."""
         working = Working(claimed)
+        former = self._working.get(claimed.run.run_id)
+        if former is not None:
+            # Put back by another process while this one was silent, and claimed here again.
+            former.stop("lost")
         self._working[claimed.run.run_id] = working
         working.task = asyncio.create_task(self._work(working), name=f"run {claimed.run.run_id}")
         if claimed.run.cancel is not None:
@@ -197,14 +206,15 @@ class Worker:
     async def drain(self) -> None:
         """Claim no more; let runs come to a checkpoint, cut those that do not, and hand all of them back."""
         self._draining = True
-        tasks = [working.task for working in self._working.values() if working.task is not None]
-        for working in self._working.values():
-            working.reason = working.reason or "drain"
-            working.control.request_drain("the worker stops")
-        if not tasks:
-            return
-        log.info("%d runs go on to their next checkpoint", len(tasks))
-        await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        deadline = time.monotonic() + DRAIN_SECONDS
+        # Again: what was claimed just before is begun only now.
+        while self._working and (left := deadline - time.monotonic()) > 0:
+            for working in self._working.values():
+                working.reason = working.reason or "drain"
+                working.control.request_drain("the worker stops")
+            log.info("%d runs go on to their next checkpoint", len(self._working))
+            tasks = [working.task for working in self._working.values() if working.task is not None]
+            await asyncio.wait(tasks, timeout=left)
         late = [working for working in self._working.values() if working.task is not None]
         for working in late:
             working.cut()
@@ -215,7 +225,9 @@ class Worker:
         try:
             await self._execute(working)
         finally:
-            del self._working[working.claimed.run.run_id]
+            run_id = working.claimed.run.run_id
+            if self._working.get(run_id) is working:
+                del self._working[run_id]
             self._awake.set()
 
     async def _claim_all(self) -> None:
@@ -257,8 +269,17 @@ class Worker:
                 await self._go_on_or_end(strays[token])
 
     async def _take_over(self) -> None:
-        for lost in await self._rows.lost(self.id):
-            await self._go_on_or_end(lost)
+        lost = await self._rows.lost(self.id)
+        if lost:
+            # Asked first: it finds out whether Postgres was away a moment ago. Then nobody holds a lock yet.
+            await self._life.hold()
+        if time.monotonic() - self._life.regained_at > RETURN_SECONDS:
+            for one in lost:
+                try:
+                    await self._go_on_or_end(one)
+                except psycopg.Error:
+                    # The others do not wait for it.
+                    log.exception("run %s, whose worker is gone, cannot be moved", one.run_id)
         self._rounds += 1
         if self._rounds % TIDY_ROUNDS == 0:
             await self._rows.tidy()

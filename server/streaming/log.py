@@ -52,7 +52,12 @@ class RunLog:
         return self._next - 1
 
     def say(self, name: str, data: bytes) -> None:
-        """Add an event; whoever may hear it before it is written hears it now."""
+        """Add an event; whoever may hear it before it is written hears it now.
+
+        A name holds names of nodes, which may be any text: line ends would end the event early.
+        """
+        if not name.isprintable():
+            name = "".join(letter if letter.isprintable() else " " for letter in name)
         self._frames.append(Frame(self._next, name, data))
         self._bytes += len(data)
         self._next += 1
@@ -81,15 +86,20 @@ class RunLog:
 
     def unwritten(self) -> Sequence[Frame]:
         missing = self.last - self.written
-        return list(islice(self._frames, len(self._frames) - missing, None)) if missing else []
+        return self._newest(missing, 0)
 
     def after(self, seq: int, *, written_only: bool) -> Sequence[Frame]:
         """What came after `seq`, which must not lie before `first - 1`."""
         to = self.written if written_only else self.last
         if seq >= to:
             return []
-        start = seq + 1 - self.first
-        return list(islice(self._frames, start, start + to - seq))
+        return self._newest(to - seq, self.last - to)
+
+    def _newest(self, count: int, skipped: int) -> Sequence[Frame]:
+        """`count` events before the last `skipped` ones. Counted from the end: the new is what is asked for."""
+        found = list(islice(reversed(self._frames), skipped, skipped + count))
+        found.reverse()
+        return found
 
     def lose(self) -> None:
         """Tell listeners to go on with what Postgres has."""

@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 from server.application.graphs import Application
 from server.application.loading import Served
 from server.db.pool import Database, open_database
+from server.db.queue import QueueRows
 from server.db.worker import open_worker
 from server.run_queue.opening import open_queue
 from server.run_queue.queue import Ended, RunQueue
@@ -193,9 +194,7 @@ async def test_a_long_queue_on_one_thread_delays_no_other(one: Process, desk: De
 
 
 @pytest.mark.parametrize("strategy", ["interrupt", "rollback"])
-async def test_a_run_may_put_an_end_to_those_before_it(
-    one: Process, desk: Desk, strategy: MultitaskStrategy
-) -> None:
+async def test_a_run_may_put_an_end_to_those_before_it(one: Process, desk: Desk, strategy: MultitaskStrategy) -> None:
     thread = uuid4()
     desk.close("old")
     old = await one.queue.admit(TENANT, new("old", thread))
@@ -292,3 +291,18 @@ async def test_another_tenants_run_is_not_there(one: Process) -> None:
     assert await one.queue.list("other", run.thread_id, status=None, limit=10, offset=0) == []
     await one.queue.cancel("other", [run.run_id], "rollback")
     assert (await one.queue.get(TENANT, run.run_id)).status == "success"
+
+
+async def test_a_run_that_was_put_back_and_claimed_here_again_is_stopped_like_any_other(
+    one: Process, desk: Desk
+) -> None:
+    desk.close("a")
+    run = await one.queue.admit(TENANT, new("a"))
+    await desk.until(lambda: "second a" in desk.began)
+    # As another process does that took this one for dead while Postgres was away.
+    rows = QueueRows(one.database.pool, one.database.dsn)
+    assert await rows.put_back(TENANT, run.run_id, run.thread_id, run.lease.token, counted=True)
+    await desk.until(lambda: desk.began.count("second a") == 2)
+    assert desk.began.count("first a") == 1
+    await one.queue.cancel(TENANT, [run.run_id], "interrupt")
+    assert (await ended(one, run)).status == "interrupted"

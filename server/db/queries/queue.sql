@@ -5,20 +5,22 @@ ON CONFLICT (thread_id) DO NOTHING
 RETURNING thread_id;
 
 -- lock_thread: whoever changes which runs of a thread are in flight locks the thread first, then runs
-SELECT thread_id, graph_id, metadata
+SELECT thread_id, status, interrupts
 FROM threads
 WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s
 FOR UPDATE;
 
 -- in_flight: runs of a thread that have not ended, the running one first, then in their order
 -- One that has begun and waits for another worker counts as running: there is something to stop or to undo.
-SELECT run_id, CASE WHEN attempt > 0 THEN 'running' ELSE status END AS status
+SELECT run_id, CASE WHEN attempt > 0 THEN 'running' ELSE status END AS status,
+       kwargs -> 'command' -> 'resume' AS resume
 FROM runs
 WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s AND status IN ('pending', 'running')
 ORDER BY attempt > 0 DESC, due_at, seq;
 
 -- lock_in_flight: the same for who stops or drops them: workers claim runs without locking the thread
-SELECT run_id, CASE WHEN attempt > 0 THEN 'running' ELSE status END AS status
+SELECT run_id, CASE WHEN attempt > 0 THEN 'running' ELSE status END AS status,
+       kwargs -> 'command' -> 'resume' AS resume
 FROM runs
 WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s AND status IN ('pending', 'running')
 ORDER BY attempt > 0 DESC, due_at, seq

@@ -138,28 +138,25 @@ def test_an_answer_by_id_is_taken(talk: Talk) -> None:
     assert resume(talk, thread, {given["__interrupt__"][0]["id"]: "by id"})["answers"] == ["by id"]
 
 
-def test_an_answer_under_a_wrong_id_changes_nothing(talk: Talk) -> None:
+@pytest.mark.ours_only("there a wrong id is accepted and changes nothing")
+def test_an_answer_under_a_wrong_id_is_refused(talk: Talk) -> None:
     thread, given = waiting(talk)
-    again = resume(talk, thread, {"f" * 32: "bad"})
-    assert again["__interrupt__"] == given["__interrupt__"]
-    assert ids_of(talk, thread) == {"ask?": given["__interrupt__"][0]["id"]}
+    answer = talk.ask(thread, "asks", command={"resume": {"f" * 32: "bad"}})
+    assert answer.status_code == 409
+    assert given["__interrupt__"][0]["id"] in answer.json()["detail"]
+    assert talk.shown(thread)["status"] == "interrupted"
     assert resume(talk, thread, "good")["answers"] == ["good"]
 
 
-def test_a_second_answer_changes_nothing(talk: Talk) -> None:
+@pytest.mark.ours_only("there a second answer is accepted and changes nothing")
+@pytest.mark.parametrize("by_id", [True, False])
+def test_a_second_answer_is_refused(talk: Talk, by_id: bool) -> None:
     thread, given = waiting(talk)
     resume(talk, thread, "first")
-    told = talk.stream(thread, "asks", command={"resume": {given["__interrupt__"][0]["id"]: "second"}})
-    assert "error" not in [event.event for event in told]
+    second = {given["__interrupt__"][0]["id"]: "second"} if by_id else "second"
+    assert talk.ask(thread, "asks", command={"resume": second}).status_code == 409
     assert talk.shown(thread)["values"] == {"trail": ["in", "before", "ask", "after"], "answers": ["first"]}
     assert talk.shown(thread)["status"] == "idle"
-
-
-def test_two_answers_at_once_are_taken_once(talk: Talk) -> None:
-    thread, _ = waiting(talk)
-    runs = [talk.start(thread, "asks", command={"resume": answer})["run_id"] for answer in ("one", "two")]
-    assert [talk.has_ended(thread, run_id) for run_id in runs] == ["success", "success"]
-    assert talk.shown(thread)["values"]["answers"] == ["one"]
 
 
 def test_new_input_instead_of_an_answer_starts_anew(talk: Talk) -> None:
@@ -231,7 +228,15 @@ def test_an_answer_is_kept_while_others_are_open(talk: Talk) -> None:
     thread, _ = waiting(talk, "asks_two")
     ids = ids_of(talk, thread)
     resume(talk, thread, {ids["right?"]: "first"}, "asks_two")
-    resume(talk, thread, {ids["right?"]: "second"}, "asks_two")
+    assert resume(talk, thread, {ids["left?"]: "l"}, "asks_two")["answers"] == ["l", "first"]
+
+
+@pytest.mark.ours_only("there a second answer is accepted and changes nothing")
+def test_a_second_answer_is_refused_while_others_are_open(talk: Talk) -> None:
+    thread, _ = waiting(talk, "asks_two")
+    ids = ids_of(talk, thread)
+    resume(talk, thread, {ids["right?"]: "first"}, "asks_two")
+    assert talk.ask(thread, "asks_two", command={"resume": {ids["right?"]: "second"}}).status_code == 409
     assert resume(talk, thread, {ids["left?"]: "l"}, "asks_two")["answers"] == ["l", "first"]
 
 

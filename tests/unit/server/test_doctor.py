@@ -55,7 +55,7 @@ async def test_a_sound_machine_has_no_failures(settings: Settings) -> None:
     assert not failed(findings)
     assert found["postgres"].found.startswith("18.")
     assert found["pgvector"].state == "ok"
-    assert found["migrations"].found == "1 of 1 applied"
+    assert found["migrations"].found == "2 of 2 applied"
     assert {"python", "settings", "data directory", "torch", "device", "bitsandbytes", "memory"} <= set(found)
 
 

@@ -73,3 +73,17 @@ async def test_a_listener_wakes_when_what_it_may_hear_changes(act: str) -> None:
     await asyncio.sleep(0)
     getattr(log, act)()
     await asyncio.wait_for(waiting, 5)
+
+
+def test_a_name_is_one_line_whatever_a_node_is_called() -> None:
+    log = said()
+    log.say("values|a\nb\ud800", b"1")
+    [frame] = log.after(0, written_only=False)
+    assert frames_of(1, lines_of([frame])) == [Frame(1, "values|a b ", b"1")]
+
+
+def test_a_piece_from_the_middle_is_in_order() -> None:
+    log = said(*"123456789", first=11)
+    log.mark_written(17)
+    assert seqs(log.after(13, written_only=True)) == [14, 15, 16, 17]
+    assert seqs(log.unwritten()) == [18, 19]

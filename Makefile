@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PROMPT
 
-.PHONY: setup ask serve test check bench clean
+.PHONY: setup ask serve test check acceptance crashes bench clean
 
 setup: $(READY)
 
@@ -36,8 +36,25 @@ check: $(READY)
 test: check
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --benchmark-disable --cov --cov-report=term -m "not gpu" $(ARGS)
 
-bench: $(READY)
-	for file in tests/benchmarks/bench_*.py; do $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; echo; done
+# The same files against our server and against the reference (`langgraph dev`), each started in turn.
+REFERENCE := .venv-reference
+acceptance: $(READY) $(REFERENCE)/.ready
+	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/acceptance/protocol $(ARGS)
+	LAB_REFERENCE=$(CURDIR)/$(REFERENCE)/bin/langgraph \
+	  $(BIN)/pytest --numprocesses 2 --dist loadfile tests/acceptance/protocol $(ARGS)
+
+$(REFERENCE)/.ready: tests/acceptance/protocol/reference.txt
+	@echo "Setting up the reference server in $(REFERENCE), once."
+	@$(PYTHON) -m venv $(REFERENCE)
+	@$(REFERENCE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# A hundred runs through each way to die, figures printed.
+crashes: $(READY)
+	$(BIN)/python -m tests.acceptance.crashes.campaign --runs 100 $(ARGS)
+
+bench: $(READY) $(REFERENCE)/.ready
+	export LAB_REFERENCE=$(CURDIR)/$(REFERENCE)/bin/langgraph; for file in tests/benchmarks/bench_*.py; do $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; echo; done
 
 clean:
-	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(REFERENCE) .coverage* .mypy_cache .pytest_cache .ruff_cache

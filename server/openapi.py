@@ -18,7 +18,7 @@ class Described(FastAPI):
             with warnings.catch_warnings():
                 # GET and HEAD of a route share an operation id; only one of the two is told.
                 warnings.filterwarnings("ignore", message="Duplicate Operation ID")
-                schema = without_head(super().openapi())
+                schema = with_named_bodies(without_head(super().openapi()))
             users = getattr(self.state, "user_app", None)
             self.openapi_schema = merged(schema, users.openapi()) if isinstance(users, FastAPI) else schema
         return self.openapi_schema
@@ -36,3 +36,29 @@ def without_head(schema: dict[str, Any]) -> dict[str, Any]:
             if made_for_head:
                 operation["operationId"] = operation["operationId"].removesuffix("_head") + f"_{method}"
     return {**schema, "paths": paths}
+
+
+def with_named_bodies(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same with each body that has a title under it in `components`, beside the parts that it refers to.
+
+    As JSON Schemas of their own, bodies bring their `components` along; in this document references start at its root.
+    """
+    named: dict[str, Any] = dict(schema.get("components", {}).get("schemas", {}))
+    paths = {
+        path: {method: _with_named_body(operation, named) for method, operation in operations.items()}
+        for path, operations in schema["paths"].items()
+    }
+    return {**schema, "paths": paths, "components": {**schema.get("components", {}), "schemas": named}}
+
+
+def _with_named_body(operation: Any, named: dict[str, Any]) -> Any:
+    """`operation` with a reference as its body's schema; the schema goes into `named`."""
+    body = operation.get("requestBody", {}) if isinstance(operation, dict) else {}
+    own = body.get("content", {}).get("application/json", {}).get("schema", {})
+    title = own.get("title")
+    if title is None or title == "Body":  # as FastAPI calls what has no name
+        return operation
+    named |= own.get("components", {}).get("schemas", {})
+    named[title] = {key: value for key, value in own.items() if key != "components"}
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{title}"}}}
+    return {**operation, "requestBody": {**body, "content": content}}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 import psycopg
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StateSnapshot
 
-from state.errors import LabError
+from state.errors import LabError, Malformed
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -33,4 +36,17 @@ async def snapshot(
         if saved is None:
             raise
         log.info("the last step's writes do not fit the graph, its checkpoint is read without them: %s", error)
-        return await graph.aget_state(saved.config, subgraphs=subgraphs)
+        return await readable(graph.aget_state(saved.config, subgraphs=subgraphs))
+
+
+async def readable(reading: Awaitable[T]) -> T:
+    """What `reading` gives.
+
+    Raises Malformed where the graph refuses what a thread holds: updates of several commands, say, to one channel.
+    """
+    try:
+        return await reading
+    except (LabError, psycopg.Error):
+        raise
+    except Exception as error:
+        raise Malformed(str(error)) from error

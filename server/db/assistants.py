@@ -95,8 +95,7 @@ class Assistants(Repository):
 
     async def get(self, tenant: str, assistant_id: UUID) -> Assistant | None:
         """The assistant of this id."""
-        async with self._transaction(tenant) as query:
-            rows = await query("get", {"assistant_id": assistant_id})
+        rows = await self._ask(tenant, "get", {"assistant_id": assistant_id})
         return _assistant(rows[0]) if rows else None
 
     async def update(self, tenant: str, assistant_id: UUID, change: AssistantChange) -> Assistant:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import EXCLUDED_METADATA_KEYS
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from server.db.json_values import storable_text
@@ -76,3 +80,31 @@ def storable_metadata(value: Any) -> Any:
         case list() | tuple():
             return [storable_metadata(inner) for inner in value]
     return value
+
+
+def placed_metadata(config: RunnableConfig) -> dict[str, Any]:
+    """What LangGraph leaves out of a checkpoint's metadata and clients of the Agent Server see there.
+
+    Objects and lists of the run's metadata; in a subgraph also where in the graph it stands.
+    """
+    settings: Mapping[str, Any] = config.get("configurable") or {}
+    given: Mapping[str, Any] = config.get("metadata") or {}
+    places: dict[str, Any] = {name: settings[name] for name in ("checkpoint_ns", "checkpoint_map") if name in settings}
+    within = bool(settings.get("checkpoint_ns"))
+    wanted = {**given, **places} if within else _without_places(given)
+    return {name: value for name, value in wanted.items() if not name.startswith("__") and _is_json(value)}
+
+
+def _without_places(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in metadata.items() if name not in EXCLUDED_METADATA_KEYS}
+
+
+def _is_json(value: Any) -> bool:
+    """An object of the user's own is none, and nothing that a reader of metadata could use."""
+    if value is None or isinstance(value, str | int | float):
+        return True
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

@@ -6,16 +6,17 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection, AsyncCursor
+from psycopg.abc import QueryNoTemplate as Query
 from psycopg.rows import DictRow
 
-from server.db.connection import connect, place
+from server.db.connection import CUT, bound_whole, connect, place, told_as_no_database
 from server.db.leases import Lease
 from server.db.programs import one_line
 from state.errors import LostLease, NoDatabase
@@ -43,6 +44,26 @@ HOLD_ALL = f"SELECT 1 / (count(*) = %s)::int FROM ({HOLD}) AS held"
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Together:
+    """One statement for all rows of another: each column comes as an array."""
+
+    query: Query
+    columns: Sequence[int] | Sequence[str]
+    """Where a row has the columns, in the order of the placeholders."""
+    key: Sequence[int] | Sequence[str] = ()
+    """Columns in which no two rows of one statement may be alike; of two the later stands. Empty: any may be."""
+
+    def rows(self, rows: Sequence[Any]) -> list[list[Any]]:
+        """The values of each column."""
+        if self.key:
+            rows = list({tuple(row[column] for column in self.key): row for row in rows}.values())
+        return [[row[column] for row in rows] for column in self.columns]
+
+
+NONE: Mapping[Query, Together] = MappingProxyType({})
+
+
 @dataclass(eq=False)
 class _Write:
     statements: Sequence[Statement]
@@ -57,8 +78,15 @@ class Committer:
     under way nobody knows whether it was made, and the batch is executed again.
     """
 
-    def __init__(self, dsn: str, connection: AsyncConnection[DictRow], patience_sec: float) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        connection: AsyncConnection[DictRow],
+        patience_sec: float,
+        together: Mapping[Query, Together],
+    ) -> None:
         self._dsn = dsn
+        self._together = together
         self._patience_sec = patience_sec
         self._connection = connection
         self._waiting: deque[_Write] = deque()
@@ -121,7 +149,7 @@ class Committer:
                 # Each its own: a task that raises an error adds its traceback to it.
                 refused = {write: NoDatabase(str(error)) for write in batch}
                 break
-            except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
+            except CUT as error:
                 log.warning("commit %d of %d failed: %s", attempt, ATTEMPTS, one_line(str(error)))
                 reason = f"no Postgres at {place(self._dsn)}: {one_line(str(error))}"
                 refused = {write: NoDatabase(reason) for write in batch}
@@ -131,7 +159,7 @@ class Committer:
     async def _attempt(self, batch: Sequence[_Write]) -> Mapping[_Write, Exception]:
         """What could not be written and why; the rest is committed. Raises OperationalError: nothing is known."""
         try:
-            await _commit_together(self._connection, batch)
+            await _commit_together(self._connection, batch, self._together)
         except Exception as error:
             if self._connection.closed:
                 raise
@@ -145,7 +173,7 @@ class Committer:
         deadline = time.monotonic() + self._patience_sec
         while self._connection.closed:
             try:
-                self._connection = await connect(self._dsn)
+                self._connection = await _connect(self._dsn)
             except NoDatabase:
                 if time.monotonic() > deadline:
                     raise
@@ -153,25 +181,62 @@ class Committer:
 
 
 @asynccontextmanager
-async def open_committer(dsn: str, *, patience_sec: float = RECONNECT_SECONDS) -> AsyncIterator[Committer]:
-    """Closed, it has committed everything that was handed in. Raises NoDatabase."""
-    committer = Committer(dsn, await connect(dsn), patience_sec)
+async def open_committer(
+    dsn: str, *, patience_sec: float = RECONNECT_SECONDS, together: Mapping[Query, Together] = NONE
+) -> AsyncIterator[Committer]:
+    """Closed, it has committed everything that was handed in. `together`: statements that have a form for many rows.
+
+    Raises NoDatabase.
+    """
+    committer = Committer(dsn, await _connect(dsn), patience_sec, together)
     try:
         yield committer
     finally:
         await committer.close()
 
 
-async def _commit_together(connection: AsyncConnection[DictRow], batch: Sequence[_Write]) -> None:
+async def _connect(dsn: str) -> AsyncConnection[DictRow]:
+    connection = await connect(dsn)
+    with told_as_no_database(dsn):
+        await bound_whole(connection, session=True)
+    return connection
+
+
+async def _commit_together(
+    connection: AsyncConnection[DictRow], batch: Sequence[_Write], together: Mapping[Query, Together]
+) -> None:
     """One transaction in one round trip. Raises where anything in it fails."""
     leases = _leases(batch)
     async with connection.pipeline(), connection.cursor() as cursor:
         await cursor.execute("BEGIN")
         if leases:
             await cursor.execute(HOLD_ALL, (len(leases), *_columns(leases)))
-        for write in batch:
-            await _execute(cursor, write.statements)
+        for query, values in gathered(batch, together):
+            await cursor.execute(query, values)
         await cursor.execute("COMMIT")
+
+
+def gathered(batch: Iterable[_Write], together: Mapping[Query, Together]) -> Iterator[tuple[Query, Any]]:
+    """The statements of a batch, those that have a form for many rows as one of each kind.
+
+    Kinds that have one do not depend on each other; any other statement comes after those before it, as it was given.
+    """
+    waiting: dict[Query, list[Any]] = {}
+
+    def told() -> Iterator[tuple[Query, Any]]:
+        for query, rows in waiting.items():
+            yield together[query].query, together[query].rows(rows)
+        waiting.clear()
+
+    for write in batch:
+        for query, rows in write.statements:
+            if query in together:
+                waiting.setdefault(query, []).extend(rows)
+                continue
+            yield from told()
+            for row in rows:
+                yield query, row
+    yield from told()
 
 
 async def _commit_apart(connection: AsyncConnection[DictRow], batch: Sequence[_Write]) -> Mapping[_Write, Exception]:

@@ -17,6 +17,15 @@ from state.errors import BadRequest, NoDatabase
 CONNECT_SECONDS = 5
 IDLE_SECONDS = 15
 """Between two statements of one transaction, the code of a graph whose state is changed by hand among them."""
+WHOLE_SECONDS = 10
+"""For a transaction of one round trip: the writes of up to 256 callers on a slow disk among them."""
+TRANSACTION_TIMEOUT_SINCE = 170000
+CUT = (
+    psycopg.OperationalError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
+"""How psycopg tells that a connection is gone; the last two are no OperationalError."""
 CONNECTION_OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
 """What LangGraph's saver and store require of a connection."""
 
@@ -54,12 +63,19 @@ async def bound(connection: AsyncConnection[DictRow]) -> None:
     await connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
 
 
+async def bound_whole(connection: AsyncConnection[DictRow], *, session: bool = False) -> None:
+    """The same for what is sent in one round trip, of this transaction or of all that follow: Postgres takes a pipeline
+    that was not sent to its end for active, not for idle. Before Postgres 17 nothing bounds that."""
+    if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+        await connection.execute(f"SET {'SESSION' if session else 'LOCAL'} transaction_timeout = '{WHOLE_SECONDS}s'")
+
+
 @contextmanager
 def told_as_no_database(conninfo: str) -> Iterator[None]:
     """Turn "cannot be reached" of psycopg, its pool's timeout included, into NoDatabase."""
     try:
         yield
-    except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
+    except CUT as error:
         reason = one_line(str(error))
         password = conninfo_to_dict(conninfo).get("password")
         if password:

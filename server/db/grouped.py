@@ -24,18 +24,46 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.postgres.base import PRUNE_STRATEGIES
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from psycopg import AsyncConnection, AsyncCursor
+from psycopg.abc import QueryNoTemplate as Query
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
-from server.db.checkpoint_values import LIGHT, is_light, split_values, storable_metadata
-from server.db.committing import RECONNECT_PAUSE, RECONNECT_SECONDS, Committer, Statement, held, lost
+from server.db.checkpoint_values import LIGHT, is_light, placed_metadata, split_values, storable_metadata
+from server.db.committing import RECONNECT_PAUSE, RECONNECT_SECONDS, Committer, Statement, Together, held, lost
 from server.db.leases import Lease
 from server.db.upkeep import QUERIES, Upkeep
-from state.errors import LostLease
+from state.errors import Broken, LostLease
 
 Result = TypeVar("Result")
 First = Callable[[], Awaitable[None]]
+
+
+def together() -> Mapping[Query, Together]:
+    """Upstream's statements that write one row, and the same for the rows of many runs.
+
+    A row costs a tenth of a statement. Nothing here changes what is written: the conflict clauses are upstream's own.
+    """
+    blobs = ("text[]", "text[]", "text[]", "text[]", "text[]", "bytea[]")
+    checkpoints = ("text[]", "text[]", "text[]", "text[]", "jsonb[]", "jsonb[]")
+    writes = ("text[]", "text[]", "text[]", "text[]", "text[]", "int[]", "text[]", "text[]", "bytea[]")
+    saver = AsyncPostgresSaver
+    return {
+        saver.UPSERT_CHECKPOINT_BLOBS_SQL: _for_many(saver.UPSERT_CHECKPOINT_BLOBS_SQL, blobs, ()),
+        saver.UPSERT_CHECKPOINTS_SQL: _for_many(saver.UPSERT_CHECKPOINTS_SQL, checkpoints, (0, 1, 2)),
+        saver.INSERT_CHECKPOINT_WRITES_SQL: _for_many(saver.INSERT_CHECKPOINT_WRITES_SQL, writes, ()),
+        saver.UPSERT_CHECKPOINT_WRITES_SQL: _for_many(saver.UPSERT_CHECKPOINT_WRITES_SQL, writes, (0, 1, 2, 3, 5)),
+    }
+
+
+def _for_many(query: str, types: Sequence[str], key: Sequence[int]) -> Together:
+    """An `INSERT … VALUES (one row)` as an `INSERT … SELECT` of arrays. Raises Broken where upstream's has changed."""
+    row = f"VALUES ({', '.join(['%s'] * len(types))})"
+    if query.count(row) != 1:
+        raise Broken(f"langgraph-checkpoint-postgres writes otherwise than expected: {' '.join(query.split())}")
+    arrays = ", ".join(f"%s::{kind}" for kind in types)
+    many = query.replace(row, f"SELECT * FROM unnest({arrays})")
+    return Together(many.encode(), range(len(types)), key)
 
 
 class GroupedSaver(AsyncPostgresSaver):
@@ -184,7 +212,8 @@ class GroupedSaver(AsyncPostgresSaver):
             yield Upkeep(connection)
 
     def _metadata(self, config: RunnableConfig, metadata: CheckpointMetadata) -> dict[str, Any]:
-        told: dict[str, Any] = storable_metadata(get_serializable_checkpoint_metadata(config, metadata))
+        plain = get_serializable_checkpoint_metadata(config, metadata)
+        told: dict[str, Any] = storable_metadata({**placed_metadata(config), **plain})
         return told if self._lease is None else {"run_id": str(self._lease.run_id), **told}
 
     async def alist(

@@ -17,6 +17,7 @@ from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool
 
 from llm.embeddings import SizedEmbeddings
+from server.db import grouped, run_events
 from server.db.checkpoints import Pool, open_checkpointer
 from server.db.committing import Committer, open_committer
 from server.db.connection import CONNECTION_OPTIONS, bound, checked_conninfo, told_as_no_database
@@ -99,7 +100,9 @@ async def open_database(
             searched = vectors if await has_vectors(connection) else None
         if vectors is not None and searched is None:
             log.warning("this Postgres has no pgvector: related runs are not recalled")
-        committer = await stack.enter_async_context(open_committer(dsn))
+        committer = await stack.enter_async_context(
+            open_committer(dsn, together={**grouped.together(), **run_events.together()})
+        )
         checkpointer = open_checkpointer(pool, committer, types)
         yield Database(pool, checkpointer, Items(pool, searched, ttl), committer, dsn)
 

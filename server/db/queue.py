@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from server.db.checkpoints import Pool
-from server.db.connection import told_as_no_database
+from server.db.connection import bound_whole, told_as_no_database
 from server.db.json_values import storable_text
 from server.db.notices import EVENTS, RUNS, STOP
 from server.db.repository import Query, Repository
@@ -106,6 +106,7 @@ class QueueRows(Repository):
                     admitted = [await self._admit_one(own, tenant, new[0], worker_id)]
                 else:
                     async with own.pipeline(), own.transaction():
+                        await bound_whole(own)
                         admitted = [await self._admit_one(own, tenant, each, worker_id) for each in new]
                 if any(each.run.status == "pending" for each in admitted):
                     await own.execute(self._queries["notify"], {"channel": RUNS, "payload": ""})
@@ -201,10 +202,16 @@ class QueueRows(Repository):
         }
         with told_as_no_database(self._dsn):
             async with self._pool.connection() as connection:
-                # One round trip: nobody needs to look at what comes between.
-                async with connection.pipeline(), connection.transaction():
-                    await connection.execute(self._queries["lock_thread"], values)
+                if run.temporary:
+                    # Nothing waits on the thread of a stateless run, so that it need not be locked. What its client may
+                    # have put there all the same is found by `tidy`.
                     over = await connection.execute(self._queries["end_run"], values)
+                else:
+                    # One round trip: nobody needs to look at what comes between.
+                    async with connection.pipeline(), connection.transaction():
+                        await bound_whole(connection)
+                        await connection.execute(self._queries["lock_thread"], values)
+                        over = await connection.execute(self._queries["end_run"], values)
                 rows = await over.fetchall()
         if not rows:
             raise Conflict(f"run {run.run_id} is no longer this worker's; its end was not recorded")
@@ -290,7 +297,13 @@ class QueueRows(Repository):
 
     async def _decide(self, connection: AsyncConnection[DictRow], tenant: str, new: NewRun) -> Admission:
         """What stands before the run on its thread, which is locked from here on. Raises NotFound, Conflict."""
-        values = {"tenant_id": tenant, "thread_id": new.thread_id, "temporary": new.temporary, **self._lifetime}
+        values = {
+            "tenant_id": tenant,
+            "thread_id": new.thread_id,
+            "temporary": new.temporary,
+            "made_metadata": _text(encode(new.thread_metadata)),
+            **self._lifetime,
+        }
         if new.create_thread:
             await connection.execute(self._queries["create_thread"], values)
         locked = await connection.execute(self._queries["lock_thread"], values)
@@ -300,7 +313,9 @@ class QueueRows(Repository):
         if thread is None:
             raise NotFound(f"Thread with ID {new.thread_id} not found")
         rows = await before.fetchall()
-        check_answer(new, thread["status"], thread["interrupts"], [row["resume"] for row in rows])
+        # Only a run of its own makes a thread say whether something waits: a copy is idle whatever it was copied from.
+        status = thread["status"] if thread["has_run"] else "unknown"
+        check_answer(new, status, thread["interrupts"], [row["resume"] for row in rows])
         decided = admit(new.multitask_strategy, [(row["run_id"], row["status"]) for row in rows])
         if not decided.accepted:
             raise Conflict(BUSY)
@@ -380,6 +395,7 @@ def _row(new: NewRun, thread_id: UUID, decided: Admission, worker_id: int | None
         "worker_id": worker_id,
         "temporary": new.temporary,
         "thread_metadata": _text(encode(named)),
+        "made_metadata": _text(encode(new.thread_metadata)),
         **_thread_config(new),
         "first_event": lines_of([Frame(1, "metadata", first_event(run_id, 1))]),
     }

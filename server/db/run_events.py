@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from psycopg.abc import QueryNoTemplate as Query
+
 from server.db.checkpoints import Pool
-from server.db.committing import Committer
+from server.db.committing import Committer, Together
 from server.db.leases import Lease
 from server.db.notices import EVENTS
 from server.db.repository import Repository
+from server.db.sql import FOLDER, read_queries
 from server.streaming.frames import Frame, frames_of, lines_of
 
 READ_BATCHES = 100
 """Batches of events in one read."""
+
+
+def together() -> Mapping[Query, Together]:
+    """What this file commits, and the same for many runs."""
+    queries = read_queries(FOLDER / "queue.sql")
+    batch = ("tenant_id", "run_id", "first_seq", "last_seq", "lines")
+    notice = ("channel", "payload")
+    return {
+        queries["add_events"]: Together(queries["add_events_of_many"], batch, ("run_id", "first_seq")),
+        queries["notify"]: Together(queries["notify_many"], notice, notice),
+    }
 
 
 class RunEvents(Repository):

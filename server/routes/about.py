@@ -10,10 +10,9 @@ from fastapi import APIRouter, Query, Request, Response
 from server.deps import CurrentLab
 from server.metrics import Gauges, as_json, as_prometheus
 from server.run_queue.worker import SLOTS
+from server.streaming.inputs import API_VERSION
 from server.wire.answers import answer
 
-API_VERSION = "0.16.7"
-"""Of the Agent Server whose behaviour these routes have: clients switch on by it what they may ask for."""
 PROMETHEUS = "text/plain; version=1.0.0; charset=utf-8"
 
 INFO = {

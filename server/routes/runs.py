@@ -38,7 +38,7 @@ async def create_run(
 ) -> Response:
     """Put a run into its thread's queue; when this answers, the run is durable."""
     run = await admitted(lab, tenant, body, _thread(thread_id))
-    return answer(wire.run_json(run), {"Content-Location": f"/threads/{run.thread_id}/runs/{run.run_id}"})
+    return answer(wire.accepted_json(run), {"Content-Location": f"/threads/{run.thread_id}/runs/{run.run_id}"})
 
 
 @router.post("/runs", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.CREATE_STATELESS))
@@ -47,7 +47,7 @@ async def create_stateless_run(
 ) -> Response:
     """Put a run on a thread of its own into the queue."""
     run = await admitted(lab, tenant, body)
-    return answer(wire.run_json(run), {"Content-Location": f"/runs/{run.run_id}"})
+    return answer(wire.accepted_json(run), {"Content-Location": f"/runs/{run.run_id}"})
 
 
 @router.post("/runs/batch", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.BATCH))
@@ -55,9 +55,10 @@ async def create_runs(
     body: Annotated[Any, Depends(json_body(wire.BATCH))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
     """Several stateless runs, all accepted or none."""
-    return answer([wire.run_json(run) for run in await admitted_all(lab, tenant, body)])
+    return answer([wire.accepted_json(run) for run in await admitted_all(lab, tenant, body)])
 
 
+@router.head("/threads/{thread_id}/runs", include_in_schema=False)
 @router.get("/threads/{thread_id}/runs", tags=["Thread Runs"])
 async def list_runs(
     thread_id: str,
@@ -76,6 +77,7 @@ async def list_runs(
     return Response(wire.runs_json(found, fields), media_type="application/json")
 
 
+@router.head("/threads/{thread_id}/runs/{run_id}", include_in_schema=False)
 @router.get("/threads/{thread_id}/runs/{run_id}", tags=["Thread Runs"])
 async def get_run(thread_id: str, run_id: str, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """One run."""

@@ -17,7 +17,7 @@ from server.wire.body import json_body
 from server.wire.store import DELETE, NAMESPACES, PUT, SEARCH, asked_namespace, item_shape, refused_label
 from state.errors import Malformed
 
-router = APIRouter(tags=["store"])
+router = APIRouter(tags=["Store"])
 
 
 async def _store(lab: CurrentLab, tenant: CurrentTenant) -> TenantStore:
@@ -57,11 +57,11 @@ async def delete_item(store: Store, body: Annotated[Any, Depends(json_body(DELET
 @router.get("/store/items")
 async def get_item(store: Store, key: str = "", namespace: str = "", refresh_ttl: str | None = None) -> Response:
     """The item, or null. `namespace` is dotted; reading renews a time to live unless `refresh_ttl=false`."""
-    if not key:
-        return Response(b'{"error":"Key is required"}', 400, media_type="application/json")
     labels = asked_namespace(namespace)
     if words := refused_label(labels):
         return _refused(words)
+    if not key:
+        return Response(b'{"error":"Key is required"}', 400, media_type="application/json")
     async with _bad_requests():
         item = await store.aget(labels, key, refresh_ttl=None if refresh_ttl is None else refresh_ttl != "false")
     return answer(None if item is None else item_shape(item))

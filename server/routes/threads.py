@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Response
 
 from server.deps import CurrentLab, CurrentTenant
 from server.wire import threads as wire
@@ -88,10 +88,16 @@ async def get_thread(thread_id: Named, lab: CurrentLab, tenant: CurrentTenant, i
 
 @router.patch("/{thread_id}", openapi_extra=described(wire.PATCH))
 async def patch_thread(
-    thread_id: Named, body: Annotated[Any, Depends(json_body(wire.PATCH))], lab: CurrentLab, tenant: CurrentTenant
+    thread_id: Named,
+    body: Annotated[Any, Depends(json_body(wire.PATCH))],
+    lab: CurrentLab,
+    tenant: CurrentTenant,
+    prefer: Annotated[str, Header()] = "",
 ) -> Response:
-    """Merge metadata key by key, replace how long the thread lives."""
+    """Merge metadata key by key, replace how long the thread lives; `Prefer: return=minimal` asks for no body."""
     changed = await lab.threads.patch(tenant, thread_id, body.get("metadata", {}), wire.lifetime_of(body))
+    if prefer == "return=minimal":
+        return Response(status_code=HTTPStatus.NO_CONTENT)
     return answer(thread_view(changed))
 
 

@@ -13,6 +13,7 @@ from state.errors import BadRequest, Malformed
 
 MAX_AFTER_SECONDS = 366 * 24 * 3600.0
 """Runs are delayed by a year at most."""
+RESUMES_NOTHING = "You must provide a thread_id when resuming."
 
 
 class Chosen(Protocol):
@@ -46,7 +47,11 @@ def new_run(
     """
     config = dict(body.get("config") or {})
     configurable, context = _settings(config, body.get("context"), assistant)
-    checkpoint = _checkpoint(body, configurable) if thread_id is not None else {}
+    checkpoint = _checkpoint(body, configurable)
+    if thread_id is None:
+        checkpoint = {}  # a thread of its own has none yet
+        if (body.get("command") or {}).get("resume"):
+            raise Malformed(RESUMES_NOTHING)
     after_seconds = _delay(body.get("after_seconds"))
     given = config.get("metadata")
     if given is not None and not isinstance(given, Mapping):
@@ -81,12 +86,14 @@ def new_run(
         **({"heard": True} if heard else {}),
     }
     named = {"assistant_id": str(assistant.assistant_id)}
+    said = {**(given or {}), **(body.get("metadata") or {})}
     return NewRun(
         assistant_id=assistant.assistant_id,
         graph_id=assistant.graph_id,
         kwargs=kwargs,
         thread_id=thread_id,
-        metadata={**assistant.metadata, **named, **(given or {}), **(body.get("metadata") or {})},
+        metadata={**assistant.metadata, **named, **said},
+        thread_metadata=said,
         multitask_strategy=body.get("multitask_strategy") or "enqueue",
         create_thread=thread_id is not None and body.get("if_not_exists") == "create",
         temporary=temporary,

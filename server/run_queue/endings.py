@@ -21,7 +21,7 @@ def finished(run: Run, outcome: Outcome) -> Ending:
         "success",
         "interrupted" if outcome.interrupted else "idle",
         output=outcome.output if outcome.output is not None else encode(outcome.values),
-        values=encode(outcome.values) if outcome.values is not None else None,
+        values=encode(outcome.values) if outcome.checkpoint is not None else None,
         interrupts=encode(outcome.interrupts),
     )
 
@@ -50,7 +50,7 @@ def cancelled(run: Run, state: StateSnapshot | None, *, rolled_back: bool = Fals
 
 
 def _shown(state: StateSnapshot | None) -> dict[str, Any]:
-    if state is None:
+    if state is None or state.created_at is None:  # no checkpoint: the thread has no state to show
         return {}
     values = encode(state.values)
     waiting = {

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import psycopg
@@ -29,7 +28,7 @@ from server.streaming.errors import error_payload
 from server.streaming.execution import run_graph, stream_options
 from server.streaming.frames import END, Frame
 from server.streaming.hub import Hub
-from server.streaming.inputs import graph_config, graph_context, graph_input, mirrored
+from server.streaming.inputs import API_VERSION, graph_config, graph_context, graph_input, mirrored
 from server.streaming.log import RunLog
 from server.streaming.modes import Outcome
 from server.wire.values import encode
@@ -65,7 +64,6 @@ class Executor:
         self._hub = hub
         self._webhook = webhook
         self._wake = wake
-        self._version = version("agent-lab")
         self._address = address
 
     async def __call__(self, working: Working) -> None:
@@ -133,19 +131,19 @@ class Executor:
         """The run's log: its first event was written when it was accepted; a later attempt says so before all else."""
         run = claimed.run
         if run.attempt == 1:
-            said = self._hub.open(claimed.tenant, run.lease, 1)
+            said = self._hub.open(claimed.tenant, run.lease, 1, careful=run.resumable)
             said.say("metadata", first_event(run.run_id, 1))
             said.already_written()
             return said
         last = await self._events.last_seq(claimed.tenant, run.run_id)
-        said = self._hub.open(claimed.tenant, run.lease, last + 1)
+        said = self._hub.open(claimed.tenant, run.lease, last + 1, careful=run.resumable)
         self._hub.say(said, "metadata", first_event(run.run_id, run.attempt))
         await self._hub.write(said)
         return said
 
     async def _work(self, working: Working, said: RunLog, outcome: Outcome) -> None:
         run = working.claimed.run
-        config = graph_config(run, run.kwargs, attempt=run.attempt, api_version=self._version, api_url=self._address)
+        config = graph_config(run, run.kwargs, attempt=run.attempt, api_version=API_VERSION, api_url=self._address)
         if "recursion_limit" not in config:
             config = {**self._application.default_config(run.graph_id), **config}
         async with self._application.graph(

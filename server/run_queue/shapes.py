@@ -30,6 +30,8 @@ class NewRun:
     """None: a thread is made for this run alone."""
     run_id: UUID | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    thread_metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What the thread is told of where it is made for the run: the client's own metadata."""
     multitask_strategy: MultitaskStrategy = "enqueue"
     create_thread: bool = False
     """Make the thread where it is missing (`if_not_exists: create`)."""

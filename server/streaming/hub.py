@@ -17,8 +17,10 @@ from server.streaming.frames import END, Frame
 from server.streaming.log import RunLog
 from state.errors import LabError, LostLease
 
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.01
 """Events said within this time of each other are written together."""
+IDLE_GATHER_SECONDS = 0.05
+"""The same where nobody waits for them to be written: all who may listen are here, and none asked to resume."""
 LOOK_SECONDS = 1.0
 """How often a listener looks by itself at a run of another process; a notice makes it look at once."""
 
@@ -42,9 +44,9 @@ class Hub:
         self.on_lost: Callable[[Lease], None] = _nobody
         """Told of a run whose events are refused: another worker has it."""
 
-    def open(self, tenant: str, lease: Lease, first_seq: int) -> RunLog:
-        """The log of a run that this process begins to work on."""
-        opened = RunLog(tenant, lease, first_seq)
+    def open(self, tenant: str, lease: Lease, first_seq: int, *, careful: bool = True) -> RunLog:
+        """The log of a run that this process begins to work on. `careful`: it is heard only as far as it is written."""
+        opened = RunLog(tenant, lease, first_seq, careful=careful)
         self._logs[lease.run_id] = opened
         self.tell(lease.run_id)
         return opened
@@ -168,7 +170,8 @@ class Hub:
         """Write what is said, in batches, until cancelled."""
         while True:
             await self._awake.wait()
-            await asyncio.sleep(GATHER_SECONDS)
+            awaited = self.peers > 0 or any(one.careful for one in self._unwritten)
+            await asyncio.sleep(GATHER_SECONDS if awaited else IDLE_GATHER_SECONDS)
             self._awake.clear()
             logs, self._unwritten = self._unwritten, set()
             await asyncio.gather(*(self._write_or_lose(one) for one in logs))

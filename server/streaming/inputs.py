@@ -15,6 +15,8 @@ from pydantic import BaseModel
 from server.run_queue.configuration import CONTEXT_GIVEN, safe_checkpoint, safe_config, safe_context
 from server.run_queue.shapes import Run
 
+API_VERSION = "0.16.7"
+"""Of the Agent Server whose behaviour ours has: clients switch on by it what they may ask for."""
 _LANGGRAPH_VERSION = version("langgraph")
 
 
@@ -63,7 +65,6 @@ def graph_config(
         **safe_checkpoint(kwargs.get("checkpoint")),
     }
     config["metadata"] = {
-        "created_by": "system",
         "graph_id": run.graph_id,
         "assistant_id": str(run.assistant_id),
         **config.get("metadata", {}),

@@ -20,9 +20,10 @@ MOST_BYTES = 8_000_000
 class RunLog:
     """The events of one attempt of one run. Used from one event loop; written by the worker, read by any number."""
 
-    def __init__(self, tenant: str, lease: Lease, first_seq: int) -> None:
-        """`first_seq` is that of the first event to come."""
+    def __init__(self, tenant: str, lease: Lease, first_seq: int, *, careful: bool = True) -> None:
+        """`first_seq` is that of the first event to come; `careful` logs are heard only as far as they are written."""
         self.tenant = tenant
+        self.careful = careful
         self.lease = lease
         self._frames: deque[Frame] = deque()
         self._bytes = 0

@@ -66,7 +66,7 @@ class Outcome:
         self.interrupts = {
             task["id"]: [_shown(asked) for asked in task["interrupts"]]
             for task in payload["tasks"]
-            if task["interrupts"]
+            if task.get("interrupts")  # a task that failed before is told without them
         }
 
     def note_task(self, payload: Mapping[str, Any]) -> None:

@@ -65,16 +65,19 @@ _STRATEGY = {"type": "string", "enum": ["reject", "rollback", "interrupt", "enqu
 
 CREATE: Mapping[str, Any] = {
     "type": "object",
+    "title": "CronCreate",
     "required": ["assistant_id", "schedule"],
     "properties": {**_RUN, "assistant_id": _ASSISTANT, "on_run_completed": _ON_RUN_COMPLETED},
 }
 CREATE_ON_THREAD: Mapping[str, Any] = {
     "type": "object",
+    "title": "ThreadCronCreate",
     "required": ["assistant_id", "schedule"],
     "properties": {**_RUN, "assistant_id": _ASSISTANT, "multitask_strategy": _STRATEGY},
 }
 PATCH: Mapping[str, Any] = {
     "type": "object",
+    "title": "CronPatch",
     "properties": {
         **_RUN,
         "end_time": {"type": ["string", "null"], "format": "date-time", "description": "null: no end."},
@@ -83,10 +86,12 @@ PATCH: Mapping[str, Any] = {
 }
 COUNT: Mapping[str, Any] = {
     "type": "object",
+    "title": "CronCountRequest",
     "properties": {"assistant_id": _ID, "thread_id": _ID, "metadata": _OBJECT},
 }
 SEARCH: Mapping[str, Any] = {
     "type": "object",
+    "title": "CronSearch",
     "properties": {
         **COUNT["properties"],
         "enabled": {"type": "boolean"},

@@ -154,24 +154,28 @@ _ON_DISCONNECT = {
         )
     },
 }
-CREATE: Schema = {**STATEFUL, "components": COMPONENTS}
-CREATE_STATELESS: Schema = {**STATELESS, "components": COMPONENTS}
+CREATE: Schema = {**STATEFUL, "title": "RunCreateStateful", "components": COMPONENTS}
+CREATE_STATELESS: Schema = {**STATELESS, "title": "RunCreateStateless", "components": COMPONENTS}
 STREAM: Schema = {
+    "title": "RunCreateStreamingStateful",
     "allOf": [{"$ref": "#/components/schemas/RunCreateStateful"}, _ON_DISCONNECT],
     "components": COMPONENTS,
 }
 STREAM_STATELESS: Schema = {
+    "title": "RunCreateStreamingStateless",
     "allOf": [{"$ref": "#/components/schemas/RunCreateStateless"}, _ON_DISCONNECT],
     "components": COMPONENTS,
 }
 BATCH: Schema = {
     "type": "array",
+    "title": "RunBatchCreate",
     "items": {"$ref": "#/components/schemas/RunCreateStateless"},
     "minItems": 1,
     "components": COMPONENTS,
 }
 CANCEL: Schema = {
     "type": "object",
+    "title": "RunsCancel",
     "properties": {
         "status": {"type": "string", "enum": ["pending", "running", "all"]},
         "thread_id": {"type": "string", "format": "uuid"},
@@ -218,6 +222,11 @@ def run_json(run: Run) -> dict[str, Any]:
         "updated_at": _time(run.updated_at),
         "langsmith_session_name": None,
     }
+
+
+def accepted_json(run: Run) -> dict[str, Any]:
+    """A run as the answer to its making shows it: pending, also where this process has begun it already."""
+    return {**run_json(run), "status": "pending"}
 
 
 def runs_json(runs: Sequence[Run], fields: Sequence[str] | None = None) -> bytes:

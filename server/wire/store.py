@@ -14,6 +14,7 @@ _OFFSET: Mapping[str, Any] = {"type": "integer", "default": 0, "minimum": 0, "ma
 
 PUT: Mapping[str, Any] = {
     "type": "object",
+    "title": "StorePutRequest",
     "required": ["namespace", "key", "value"],
     "properties": {
         "namespace": _TEXTS,
@@ -34,12 +35,14 @@ PUT: Mapping[str, Any] = {
 
 DELETE: Mapping[str, Any] = {
     "type": "object",
+    "title": "StoreDeleteRequest",
     "required": ["key"],
     "properties": {"namespace": _TEXTS, "key": {"type": "string"}},
 }
 
 SEARCH: Mapping[str, Any] = {
     "type": "object",
+    "title": "StoreSearchRequest",
     "properties": {
         "namespace_prefix": {"type": ["array", "null"], "items": {"type": "string"}},
         "filter": {
@@ -56,6 +59,7 @@ SEARCH: Mapping[str, Any] = {
 
 NAMESPACES: Mapping[str, Any] = {
     "type": "object",
+    "title": "StoreListNamespacesRequest",
     "properties": {
         "prefix": _TEXTS,
         "suffix": _TEXTS,

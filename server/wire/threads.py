@@ -246,8 +246,10 @@ def thread_view(thread: Thread) -> dict[str, Any]:
         "config": thread.config,
         "values": thread.values,
     }
+    if thread.error is not None or thread.state_updated_at > thread.created_at:
+        told["error"] = thread.error
     if thread.state_updated_at > thread.created_at:
-        told |= {"error": thread.error, "interrupts": thread.interrupts}
+        told["interrupts"] = thread.interrupts
     return told
 
 

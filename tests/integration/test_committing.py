@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from server.db.account import find_account
 from server.db.cluster import Cluster
 from server.db.committing import BATCH, Committer, Statement, open_committer
-from server.db.connection import connect
+from server.db.connection import WHOLE_SECONDS, connect
 from server.db.leases import Lease
 from server.db.pool import Database, open_database
 from server.settings import Settings
@@ -315,3 +315,32 @@ async def test_without_postgres_every_caller_is_told_in_time(tmp_path: Path) -> 
             assert "hunter2" not in str(told[0])
             await asyncio.to_thread(cluster.start, time.monotonic() + 30)
             await committer.commit(slow(0))
+
+
+async def test_a_transaction_that_is_not_sent_to_its_end_is_cut(committer: Committer, database: Database) -> None:
+    await committer.commit(put("a"))
+    await committer.commit([("INSERT INTO notes SELECT 'bound', current_setting('transaction_timeout')", [()])])
+    assert (await notes(database))["bound"] == f"{WHOLE_SECONDS}s"
+    # What that does for a process that is stopped between two parts of a pipeline: Postgres calls it active, not idle.
+    stopped = await connect(database.dsn)
+    try:
+        await stopped.execute("SET transaction_timeout = '200ms'")
+        stopped.pgconn.enter_pipeline_mode()
+        for query in (b"BEGIN", b"UPDATE notes SET value = 'half' WHERE key = 'a'"):
+            stopped.pgconn.send_query_params(query, None)
+        stopped.pgconn.send_flush_request()
+        stopped.pgconn.flush()
+        await until(lambda: busy(database, stopped.info.backend_pid))
+        async with asyncio.timeout(10):
+            await committer.commit(put("a", "whole"))
+    finally:
+        await stopped.close()
+    assert (await notes(database))["a"] == "whole"
+
+
+async def busy(database: Database, pid: int) -> bool:
+    """Whether a connection has begun to write, or is gone already."""
+    async with database.pool.connection() as connection:
+        query = "SELECT backend_xid FROM pg_stat_activity WHERE pid = %s"
+        row = await (await connection.execute(query, (pid,))).fetchone()
+        return row is None or row["backend_xid"] is not None

@@ -1,11 +1,11 @@
 -- create_thread: for a run whose thread is missing
-INSERT INTO threads (thread_id, tenant_id, temporary, ttl_strategy, ttl_minutes)
-VALUES (%(thread_id)s, %(tenant_id)s, %(temporary)s, %(ttl_strategy)s, %(ttl_minutes)s)
+INSERT INTO threads (thread_id, tenant_id, temporary, metadata, ttl_strategy, ttl_minutes)
+VALUES (%(thread_id)s, %(tenant_id)s, %(temporary)s, %(made_metadata)s, %(ttl_strategy)s, %(ttl_minutes)s)
 ON CONFLICT (thread_id) DO NOTHING
 RETURNING thread_id;
 
 -- lock_thread: whoever changes which runs of a thread are in flight locks the thread first, then runs
-SELECT thread_id, status, interrupts
+SELECT thread_id, status, interrupts, EXISTS (SELECT 1 FROM runs WHERE runs.thread_id = threads.thread_id) AS has_run
 FROM threads
 WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s
 FOR UPDATE;
@@ -54,11 +54,12 @@ WITH added AS (
     SELECT tenant_id, run_id, 1, 1, %(first_event)s FROM added
 ), thread AS (
     INSERT INTO threads (thread_id, tenant_id, temporary, status, graph_id, metadata, config, ttl_strategy, ttl_minutes)
-    VALUES (%(thread_id)s, %(tenant_id)s, %(temporary)s, 'busy', %(graph_id)s, %(thread_metadata)s,
+    VALUES (%(thread_id)s, %(tenant_id)s, %(temporary)s, 'busy', %(graph_id)s,
+            %(made_metadata)s::jsonb || %(thread_metadata)s::jsonb,
             %(assistant_config)s::jsonb || %(run_config)s::jsonb, %(ttl_strategy)s, %(ttl_minutes)s)
     ON CONFLICT (thread_id) DO UPDATE
     SET status = 'busy', updated_at = now(), graph_id = excluded.graph_id,
-        metadata = threads.metadata || excluded.metadata,
+        metadata = threads.metadata || %(thread_metadata)s::jsonb,
         config = %(assistant_config)s::jsonb || threads.config || %(run_config)s::jsonb
     WHERE threads.tenant_id = excluded.tenant_id
 )
@@ -179,8 +180,18 @@ ON CONFLICT (run_id, first_seq) DO UPDATE
 SET last_seq = excluded.last_seq, lines = excluded.lines
 WHERE run_events.last_seq < excluded.last_seq;
 
+-- add_events_of_many: the same for several runs
+INSERT INTO run_events (tenant_id, run_id, first_seq, last_seq, lines)
+SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bigint[], %s::bigint[], %s::bytea[])
+ON CONFLICT (run_id, first_seq) DO UPDATE
+SET last_seq = excluded.last_seq, lines = excluded.lines
+WHERE run_events.last_seq < excluded.last_seq;
+
 -- notify: whoever listens in any process
 SELECT pg_notify(%(channel)s, %(payload)s);
+
+-- notify_many: the same for several
+SELECT pg_notify(channel, payload) FROM unnest(%s::text[], %s::text[]) AS said (channel, payload);
 
 -- add_last_event: after whatever is there
 INSERT INTO run_events (tenant_id, run_id, first_seq, last_seq, lines)

@@ -43,6 +43,9 @@ class Trial:
     finished: set[str] = field(default_factory=set)
     at: float = 0.0
     """When the signal was sent, in seconds since the epoch."""
+    sleeper: int | None = None
+    """Pid of a process whose nodes after the signal do not count: woken in the middle of a run, it may begin the next
+    node before it hears that the run is another's. None of it is recorded."""
 
     async def post(self, member: Member, count: int, graph: str, **body: Any) -> None:
         """Start runs at once, each on a thread of its own; those that are not accepted are not of this trial."""
@@ -82,7 +85,7 @@ class Trial:
         state = await survivor.get(f"/threads/{run.thread_id}/state")
         trail = (state["values"] or {}).get("trail", [])
         history = await survivor.get(f"/threads/{run.thread_id}/history", limit=100)
-        lines = self.field.ledger([run])
+        lines = [line for line in self.field.ledger([run]) if line.pid != self.sleeper or line.at < self.at]
         if lost := evidence.missing(trail, expected):
             found.count("lost", run.run_id, [f"without {lost}"])
         # Of a thread with several runs only this one's executions are looked at.
@@ -230,7 +233,7 @@ async def streaming(field: Field, count: int, dice: Random) -> Figures:
     if dice.random() < 0.5:
         # Every run stands in the middle of its tokens; else at some moment of them.
         async def in_the_middle() -> bool:
-            return all(len(await field.frames(run)) > 100 for run in trial.runs)
+            return all([len(await field.frames(run)) > 100 for run in trial.runs])
 
         await until(in_the_middle)
     else:
@@ -266,6 +269,52 @@ async def stopped(field: Field, count: int, dice: Random) -> Figures:
     own.runs, own.lost = 0, own.lost + 1 - len(again.runs)
     found.add(own)
     return found
+
+
+async def stopped_anywhere(field: Field, count: int, dice: Random) -> Figures:
+    """SIGSTOP at a random moment of busy runs, in the middle of a transaction perhaps, and SIGCONT when all is done."""
+    sleeper, survivor = await field.servers(2, lease=SHORT_LEASE)
+    trial = Trial(field, "stopped anywhere", sleeper=sleeper.pid)
+    await trial.post(sleeper, count, "loop")
+    await field.begun(trial.runs, "turn0")
+    await asyncio.sleep(dice.uniform(0, 0.4))
+    trial.at = sleeper.send(signal.SIGSTOP)
+    trial.finished |= await field.finished(trial.runs)
+    await field.settled(trial.runs)
+    sleeper.send(signal.SIGCONT)
+    return await trial.figures(survivor, TURNS)
+
+
+async def killed_again(field: Field, count: int, dice: Random) -> Figures:
+    """Killed, and the process that took over as well: a third brings the runs to their end."""
+    victim, second, survivor = await field.servers(3)
+    trial = Trial(field, "killed twice")
+    field.hold(trial.batch, "left")
+    await trial.post(victim, count, "steps")
+    await field.begun(trial.runs, "left")
+    await trial.kill(victim)
+    await field.begun(trial.runs, "left", attempt=2)
+    at = trial.at
+    await trial.kill(second)
+    trial.at = at
+    field.release(trial.batch, "left")
+    return await trial.figures(survivor, STEPS)
+
+
+async def alone(field: Field, count: int, dice: Random) -> Figures:
+    """The only process is killed; another is started later."""
+    for member in field.members:
+        if member.lives:
+            member.kill()
+    (victim,) = await field.servers(1)
+    trial = Trial(field, "the only one killed")
+    await trial.post(victim, count, "loop")
+    await field.begun(trial.runs, "turn0")
+    await asyncio.sleep(dice.uniform(0, 0.4))
+    await trial.kill(victim)
+    (survivor,) = await field.servers(1)
+    trial.at = time.time()
+    return await trial.figures(survivor, TURNS)
 
 
 async def told_to_stop(field: Field, count: int, dice: Random) -> Figures:
@@ -322,5 +371,8 @@ CASES: Mapping[str, Case] = {
     "interrupted": interrupted,
     "streaming": streaming,
     "stopped": stopped,
+    "stopped_anywhere": stopped_anywhere,
+    "killed_again": killed_again,
+    "alone": alone,
     "told_to_stop": told_to_stop,
 }

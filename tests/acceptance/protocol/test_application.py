@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -290,6 +291,72 @@ async def test_docs_are_a_page(http: httpx.AsyncClient) -> None:
     answer = await http.get("/docs")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+BODIES = {
+    ("post", "/assistants"): "AssistantCreate",
+    ("patch", "/assistants/{assistant_id}"): "AssistantPatch",
+    ("post", "/assistants/search"): "AssistantSearchRequest",
+    ("post", "/assistants/count"): "AssistantCountRequest",
+    ("post", "/threads"): "ThreadCreate",
+    ("patch", "/threads/{thread_id}"): "ThreadPatch",
+    ("post", "/threads/search"): "ThreadSearchRequest",
+    ("post", "/threads/count"): "ThreadCountRequest",
+    ("post", "/threads/prune"): "ThreadPruneRequest",
+    ("post", "/threads/{thread_id}/state"): "ThreadStateUpdate",
+    ("post", "/threads/{thread_id}/state/checkpoint"): "ThreadStateCheckpointRequest",
+    ("post", "/threads/{thread_id}/history"): "ThreadStateSearch",
+    ("post", "/threads/{thread_id}/runs"): "RunCreateStateful",
+    ("post", "/threads/{thread_id}/runs/stream"): "RunCreateStreamingStateful",
+    ("post", "/threads/{thread_id}/runs/wait"): "RunCreateStreamingStateful",
+    ("post", "/runs"): "RunCreateStateless",
+    ("post", "/runs/stream"): "RunCreateStreamingStateless",
+    ("post", "/runs/wait"): "RunCreateStreamingStateless",
+    ("post", "/runs/batch"): "RunBatchCreate",
+    ("post", "/runs/cancel"): "RunsCancel",
+    ("post", "/runs/crons"): "CronCreate",
+    ("post", "/threads/{thread_id}/runs/crons"): "ThreadCronCreate",
+    ("patch", "/runs/crons/{cron_id}"): "CronPatch",
+    ("post", "/runs/crons/search"): "CronSearch",
+    ("post", "/runs/crons/count"): "CronCountRequest",
+    ("put", "/store/items"): "StorePutRequest",
+    ("delete", "/store/items"): "StoreDeleteRequest",
+    ("post", "/store/items/search"): "StoreSearchRequest",
+    ("post", "/store/namespaces"): "StoreListNamespacesRequest",
+}
+"""What the description calls the body of each route, and so what generated clients do."""
+
+
+async def test_the_description_names_every_body(http: httpx.AsyncClient) -> None:
+    described = (await http.get("/openapi.json")).json()
+    found = {
+        (method, path): described["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
+        for method, path in BODIES
+    }
+    assert found == {route: {"$ref": f"#/components/schemas/{name}"} for route, name in BODIES.items()}
+    assert set(BODIES.values()) <= described["components"]["schemas"].keys()
+
+
+async def test_references_of_the_description_lead_somewhere(http: httpx.AsyncClient) -> None:
+    described = (await http.get("/openapi.json")).json()
+    references = set(re.findall(r'"\$ref": "#/components/(\w+)/(\w+)"', json.dumps(described)))
+    assert references
+    assert {(kind, name) for kind, name in references if name not in described["components"].get(kind, {})} == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "tag"),
+    [
+        ("/assistants/search", "Assistants"),
+        ("/threads/search", "Threads"),
+        ("/threads/{thread_id}/runs", "Thread Runs"),
+        ("/runs", "Stateless Runs"),
+        ("/runs/crons", "Crons"),
+        ("/store/items/search", "Store"),
+    ],
+)
+async def test_the_description_puts_routes_under_tags(http: httpx.AsyncClient, path: str, tag: str) -> None:
+    assert (await http.get("/openapi.json")).json()["paths"][path]["post"]["tags"] == [tag]
 
 
 async def test_the_description_is_openapi(http: httpx.AsyncClient) -> None:

@@ -456,3 +456,22 @@ async def test_the_client_streams_an_answer(client: LangGraphClient) -> None:
         Said("updates", {"ask": {"trail": ["ask"], "answers": ["s"]}}),
         Said("updates", {"after": {"trail": ["after"]}}),
     ]
+
+
+def test_a_function_that_asks_is_shown_by_its_thread(talk: Talk) -> None:
+    thread = talk.thread()
+    talk.wait(thread, "asks_plainly", input=3)
+    shown = talk.shown(thread)
+    assert (shown["status"], shown["values"]) == ("interrupted", None)
+    assert [[asked["value"] for asked in of_task] for of_task in shown["interrupts"].values()] == [[{"number": 3}]]
+    assert talk.wait(thread, "asks_plainly", command={"resume": "yes"}) == {"number": 3, "answer": "yes"}
+
+
+def test_a_state_that_its_graph_refuses_is_told(talk: Talk) -> None:
+    thread = talk.thread()
+    talk.wait(thread, "threads_asking", input={})
+    talk.wait(thread, "threads_asking", command={"update": {"answer": "one"}})
+    talk.wait(thread, "threads_asking", command={"update": {"answer": "two"}})
+    answer = talk.http.get(f"/threads/{thread}/state")
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("At key 'answer': Can receive only one value per step.")

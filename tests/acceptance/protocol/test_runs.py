@@ -130,8 +130,8 @@ def test_ids_are_uuids(made: dict[str, Any]) -> None:
     assert UUID(made["assistant_id"]).version == 5
 
 
-def test_a_new_run_is_pending_or_has_begun(made: dict[str, Any]) -> None:
-    assert made["status"] in ("pending", "running")
+def test_a_new_run_is_pending(made: dict[str, Any]) -> None:
+    assert made["status"] == "pending"
 
 
 def test_times_have_microseconds_and_a_zone(made: dict[str, Any]) -> None:
@@ -599,6 +599,22 @@ def test_a_thread_recovers_from_an_error(talk: Talk) -> None:
     assert (talk.shown(thread)["status"], talk.shown(thread)["error"]) == ("idle", None)
 
 
+def test_a_step_that_failed_is_tried_again_without_an_input(talk: Talk) -> None:
+    thread = talk.thread()
+    boom = {"error": "ValueError", "message": "boom"}
+    talk.wait(thread, "works", input={"fail": "boom"})
+    assert talk.wait(thread, "works") == {"__error__": boom}
+    assert [said.data for said in talk.stream(thread, "works", stream_mode="debug") if said.event == "error"] == [boom]
+
+
+def test_a_step_that_failed_goes_on_when_its_state_is_mended(talk: Talk) -> None:
+    thread = talk.thread()
+    talk.wait(thread, "works", input={"fail": "boom"})
+    command = {"update": {"fail": ""}}
+    assert talk.wait(thread, "works", command=command)["trail"] == ["start", "work", "stop"]
+    assert talk.shown(thread)["status"] == "idle"
+
+
 @pytest.mark.parametrize("given", [3, "text", [1]])
 def test_an_input_that_the_graph_cannot_take_is_an_error_of_the_run(talk: Talk, given: object) -> None:
     error = talk.wait(talk.thread(), "steps", input=given)["__error__"]
@@ -609,6 +625,14 @@ def test_an_input_that_the_graph_cannot_take_is_an_error_of_the_run(talk: Talk, 
 def test_no_input_on_an_empty_thread_is_an_error_of_the_run(talk: Talk) -> None:
     error = talk.wait(talk.thread(), "steps")["__error__"]
     assert error == {"error": "EmptyInputError", "message": "Received no input for __start__"}
+
+
+def test_a_thread_that_failed_without_a_state_shows_its_error_alone(talk: Talk) -> None:
+    thread = talk.thread()
+    talk.wait(thread, "steps")
+    shown = talk.shown(thread)
+    assert (shown["status"], shown["values"], shown["error"]["error"]) == ("error", None, "EmptyInputError")
+    assert "interrupts" not in shown
 
 
 def test_a_recursion_limit_ends_a_loop(talk: Talk) -> None:
@@ -640,6 +664,42 @@ def test_if_not_exists_makes_the_thread(talk: Talk) -> None:
     thread = str(uuid4())
     assert talk.wait(thread, "steps", input={}, if_not_exists="create")["trail"] == ["a", "b", "c"]
     assert talk.shown(thread)["metadata"]["graph_id"] == "steps"
+
+
+def test_a_thread_made_for_a_run_keeps_the_metadata_that_the_client_gave(talk: Talk) -> None:
+    thread = str(uuid4())
+    given = {"metadata": {"own": 1}, "config": {"metadata": {"kept": 2}}}
+    talk.wait(thread, "steps", input={}, if_not_exists="create", **given)
+    first = talk.shown(thread)["metadata"]
+    talk.wait(thread, "steps", input={}, metadata={"late": 3})
+    assert (first["own"], first["kept"], "created_by" in first) == (1, 2, False)
+    assert talk.shown(thread)["metadata"] == first
+    assert talk.runs(thread)[0]["metadata"]["own"] == 1
+
+
+def test_a_thread_kept_after_a_stateless_run_has_its_metadata(talk: Talk) -> None:
+    made = talk.start(None, "steps", input={}, metadata={"own": 1}, on_completion="keep")
+    assert talk.has_ended(made["thread_id"], made["run_id"]) == "success"
+    assert talk.shown(made["thread_id"])["metadata"]["own"] == 1
+
+
+@pytest.mark.parametrize("how", ["", "/wait", "/stream"])
+def test_nothing_is_resumed_without_a_thread(talk: Talk, how: str) -> None:
+    answer = talk.ask(None, "asks", how, command={"resume": "yes"})
+    assert (answer.status_code, answer.json()) == (400, {"detail": "You must provide a thread_id when resuming."})
+
+
+@pytest.mark.parametrize("how", ["", "/wait", "/stream"])
+def test_a_stateless_run_too_refuses_a_checkpoint_id_that_is_none(talk: Talk, how: str) -> None:
+    answer = talk.ask(None, "steps", how, checkpoint_id="x")
+    assert (answer.status_code, answer.json()) == (422, {"detail": "Invalid checkpoint ID"})
+
+
+def test_waiting_for_a_run_that_was_stopped_before_it_began_gives_nothing(talk: Talk) -> None:
+    thread = talk.thread()
+    run_id = talk.start(thread, "steps", input={}, after_seconds=60)["run_id"]
+    talk.cancel(thread, run_id)
+    assert talk.http.get(f"/threads/{thread}/runs/{run_id}/join").json() == {}
 
 
 def test_if_not_exists_reject_is_the_default(talk: Talk) -> None:
@@ -883,3 +943,11 @@ async def test_the_client_selects_fields(client: LangGraphClient, select: list[A
     await client.runs.wait(thread["thread_id"], "steps", input={})
     found = await client.runs.list(thread["thread_id"], select=select)
     assert [set(run) for run in found] == [set(select)]
+
+
+async def test_head_tells_what_get_would_without_a_body(http: httpx.AsyncClient) -> None:
+    thread = (await http.post("/threads", json={})).json()["thread_id"]
+    run = (await http.post(f"/threads/{thread}/runs", json={"assistant_id": "steps", "input": {}})).json()["run_id"]
+    paths = (f"/threads/{thread}/runs", f"/threads/{thread}/runs/{run}", f"/threads/{thread}/runs/{thread}")
+    answers = [await http.head(path) for path in paths]
+    assert [(answer.status_code, answer.content) for answer in answers] == [(200, b""), (200, b""), (404, b"")]

@@ -126,6 +126,50 @@ async def test_a_state_says_which_run_made_it(client: LangGraphClient, http: htt
     assert metadata == metadata | expected
 
 
+async def test_a_state_has_the_metadata_of_assistant_thread_and_run(http: httpx.AsyncClient) -> None:
+    made = {"graph_id": "steps", "metadata": {"of_assistant": {"deep": [1]}}}
+    assistant = (await http.post("/assistants", json=made)).json()["assistant_id"]
+    thread_id = (await http.post("/threads", json={"metadata": {"of_thread": [1, {"a": None}], "none": None}})).json()[
+        "thread_id"
+    ]
+    body = {"assistant_id": assistant, "input": {}, "metadata": {"of_run": {"deep": {"er": 1}}}}
+    assert (await http.post(f"/threads/{thread_id}/runs/wait", json=body)).status_code == 200
+    metadata = (await state_of(http, thread_id))["metadata"]
+    expected = {
+        "of_assistant": {"deep": [1]},
+        "of_thread": [1, {"a": None}],
+        "of_run": {"deep": {"er": 1}},
+        "none": None,
+    }
+    assert metadata == metadata | expected
+    assert "created_by" not in metadata
+    found = (await http.post(f"/threads/{thread_id}/history", json={"metadata": body["metadata"], "limit": 1})).json()
+    assert [state["metadata"] for state in found] == [metadata]
+
+
+async def test_a_state_names_the_version_of_the_api(http: httpx.AsyncClient, walked: str) -> None:
+    metadata = (await state_of(http, walked))["metadata"]
+    assert metadata["langgraph_api_version"] == (await http.get("/info")).json()["version"]
+
+
+async def test_a_subgraphs_state_says_where_it_stands(http: httpx.AsyncClient) -> None:
+    thread_id = await finish(http, "threads_outer")
+    state = await state_of(http, thread_id, subgraphs="true")
+    inner = state["tasks"][0]["state"]
+    namespace = inner["checkpoint"]["checkpoint_ns"]
+    expected = {
+        "checkpoint_ns": namespace,
+        "checkpoint_map": {"": state["checkpoint_id"]},
+        "langgraph_checkpoint_ns": namespace,
+        "langgraph_node": "inner",
+        "langgraph_path": ["__pregel_pull", "inner"],
+        "langgraph_step": 2,
+        "langgraph_triggers": ["branch:to:inner"],
+    }
+    assert inner["metadata"] == inner["metadata"] | expected
+    assert not expected.keys() & state["metadata"].keys()
+
+
 @pytest.mark.parametrize("subgraphs", ["true", "false", "True", "1", "nonsense"])
 async def test_subgraphs_changes_nothing_where_there_are_none(
     http: httpx.AsyncClient, walked: str, subgraphs: str

@@ -382,6 +382,23 @@ async def test_a_thread_shows_the_end_of_its_run(http: httpx.AsyncClient) -> Non
     assert thread["updated_at"] == thread["state_updated_at"] > thread["created_at"]
 
 
+@pytest.mark.parametrize(
+    ("prefer", "status"),
+    [("return=minimal", 204), ("Return=Minimal", 200), ("return=minimal, wait=3", 200), ("return=representation", 200)],
+)
+async def test_a_patch_answers_as_much_as_is_preferred(http: httpx.AsyncClient, prefer: str, status: int) -> None:
+    thread_id = (await make(http))["thread_id"]
+    answer = await http.patch(f"/threads/{thread_id}", json={"metadata": {"a": 1}}, headers={"Prefer": prefer})
+    assert (answer.status_code, answer.content == b"") == (status, status == 204)
+    assert (await http.get(f"/threads/{thread_id}")).json()["metadata"] == {"a": 1}
+
+
+async def test_an_update_with_return_minimal_gives_nothing(client: LangGraphClient) -> None:
+    thread = await client.threads.create()
+    assert await client.threads.update(thread["thread_id"], metadata={"a": 1}, return_minimal=True) is None
+    assert (await client.threads.get(thread["thread_id"]))["metadata"] == {"a": 1}
+
+
 async def test_a_run_leaves_its_graph_and_assistant_in_the_metadata(http: httpx.AsyncClient) -> None:
     thread = await get(http, await finish(http, "steps", {"own": 1}, trail=[]))
     assert set(thread["metadata"]) == {"own", "graph_id", "assistant_id"}

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_stream_writer
+from langgraph.func import entrypoint
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Send, interrupt
@@ -87,6 +88,12 @@ def _nested() -> StateGraph[Any, Any, Any, Any]:
 
 
 asks_inside = _nested().compile()
+
+
+@entrypoint()
+async def asks_plainly(number: int) -> dict[str, Any]:
+    """A graph without a state of its own: a function that asks."""
+    return {"number": number, "answer": interrupt({"number": number})}
 
 
 class Work(TypedDict, total=False):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import operator
+import re
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langgraph.graph import END, START, MessagesState, StateGraph
 from typing_extensions import TypedDict
 
@@ -37,12 +41,36 @@ def _three() -> StateGraph[Any, Any, Any, Any]:
 graph = _three().compile()
 
 WORDS = " ".join(f"w{n}" for n in range(100))
-"""A fake model splits its text at spaces and keeps them as pieces of their own: 199 tokens."""
+PIECES = re.split(r"(\s)", WORDS)
+"""The words and the spaces between them: 199 tokens."""
+
+
+class Speaker(BaseChatModel):
+    """Says the same in 199 tokens, streaming as a model does that is asynchronous by itself."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "speaker"
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(WORDS))])
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        for piece in PIECES:
+            chunk = ChatGenerationChunk(message=AIMessageChunk(piece))
+            if run_manager is not None:
+                await run_manager.on_llm_new_token(piece, chunk=chunk)
+            yield chunk
 
 
 async def _speak(state: MessagesState) -> dict[str, Any]:
-    model = GenericFakeChatModel(messages=iter([AIMessage(WORDS)]))
-    return {"messages": [await model.ainvoke(state["messages"])]}
+    return {"messages": [await Speaker().ainvoke(state["messages"])]}
 
 
 def _tokens() -> StateGraph[Any, Any, Any, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,21 +12,20 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from server.db.checkpoints import Pool
+from server.db.claims import ClaimRows
 from server.db.connection import bound_whole, told_as_no_database
-from server.db.json_values import storable_text
 from server.db.notices import EVENTS, RUNS, STOP
-from server.db.repository import Query, Repository
+from server.db.queue_values import LINGER_SECONDS, first_event, storable, text
+from server.db.repository import Query
 from server.db.threads import Lifetime
 from server.run_queue.admission import Admission, admit
 from server.run_queue.answers import check_answer
-from server.run_queue.shapes import CancelAction, Ending, NewRun, Run, RunStatus
+from server.run_queue.shapes import CancelAction, NewRun, Run, RunStatus
 from server.streaming.frames import END, Frame, lines_of
 from server.wire.values import encode
 from state.errors import Conflict, NotFound
 
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
-LINGER_SECONDS = 300.0
-"""How long the thread of a stateless run is kept after its end: its stream can be joined that long."""
 
 
 @dataclass(frozen=True)
@@ -43,39 +41,8 @@ class Admitted:
     """Its thread was made for it: there are no checkpoints yet."""
 
 
-@dataclass(frozen=True)
-class Claimed:
-    tenant: str
-    run: Run
-    new_thread: bool = False
-    """There are no checkpoints yet, and none need be looked for."""
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A running run whose worker is gone."""
-
-    tenant: str
-    run_id: UUID
-    thread_id: UUID
-    token: int
-    attempt: int
-    max_attempts: int
-    cancel: CancelAction | None
-
-
-@dataclass(frozen=True)
-class Held:
-    """What the database says of the runs that a worker believes to hold."""
-
-    tokens: Mapping[UUID, int]
-    cancels: Mapping[UUID, CancelAction] = field(default_factory=dict)
-    runs: Sequence[Lost] = ()
-    """All of them, as they were to be taken over should the worker not know of them."""
-
-
-class QueueRows(Repository):
-    """Every method raises NoDatabase."""
+class QueueRows(ClaimRows):
+    """And what its clients do. Every method raises NoDatabase."""
 
     def __init__(self, pool: Pool, dsn: str, lifetime: Lifetime | None = None) -> None:
         """`lifetime`: of the threads that runs make."""
@@ -84,8 +51,6 @@ class QueueRows(Repository):
             "ttl_strategy": None if lifetime is None else lifetime.strategy,
             "ttl_minutes": None if lifetime is None else lifetime.minutes,
         }
-
-    # --- a client's side ---------------------------------------------------------------------------------------------
 
     async def admit(
         self,
@@ -111,10 +76,6 @@ class QueueRows(Repository):
                 if any(each.run.status == "pending" for each in admitted):
                     await own.execute(self._queries["notify"], {"channel": RUNS, "payload": ""})
                 return admitted
-
-    async def get(self, tenant: str, run_id: UUID, thread_id: UUID | None = None) -> Run | None:
-        rows = await self._ask(tenant, "get_run", {"run_id": run_id, "thread_id": thread_id})
-        return Run(**rows[0]) if rows else None
 
     async def has_thread(self, tenant: str, thread_id: UUID) -> bool:
         return bool(await self._ask(tenant, "thread_exists", {"thread_id": thread_id}))
@@ -169,113 +130,6 @@ class QueueRows(Repository):
         """Of pending and running runs, over all tenants."""
         return {row["status"]: row["count"] for row in await self._ask("", "counts", {})}
 
-    # --- a worker's side: of any tenant ------------------------------------------------------------------------------
-
-    async def claim(self, worker_id: int, slots: int) -> Sequence[Claimed]:
-        """Runs that are this worker's from now on. A run that another process began on the thread meanwhile makes
-        Postgres raise UniqueViolation; nothing is claimed then."""
-        rows = await self._ask("", "claim", {"worker_id": worker_id, "slots": slots})
-        return [Claimed(row.pop("tenant_id"), Run(**row)) for row in rows]
-
-    async def next_due(self) -> float | None:
-        """Seconds until a run can be claimed; None where none waits."""
-        rows = await self._ask("", "next_due", {})
-        seconds = rows[0]["seconds"]
-        return None if seconds is None else float(seconds)
-
-    async def end(self, tenant: str, run: Run, ending: Ending, frames: Sequence[Frame]) -> bool:
-        """Record how a claimed run ended, with the last of its events and what its thread shows. Whether another run
-        of the thread can start now. Raises Conflict where the run is no longer this worker's: nothing was written."""
-        assert run.lease_token is not None
-        url, body = ending.webhook or (None, None)
-        values = {
-            **_batch(run.run_id, frames),
-            **_shown(ending),
-            "tenant_id": tenant,
-            "thread_id": run.thread_id,
-            "token": run.lease_token,
-            "status": ending.status,
-            "output": _text(ending.output),
-            "error": _told(ending.error),
-            "webhook_url": url,
-            "webhook_body": _text(body),
-        }
-        with told_as_no_database(self._dsn):
-            async with self._pool.connection() as connection:
-                if run.temporary:
-                    # Nothing waits on the thread of a stateless run, so that it need not be locked. What its client may
-                    # have put there all the same is found by `tidy`.
-                    over = await connection.execute(self._queries["end_run"], values)
-                else:
-                    # One round trip: nobody needs to look at what comes between.
-                    async with connection.pipeline(), connection.transaction():
-                        await bound_whole(connection)
-                        await connection.execute(self._queries["lock_thread"], values)
-                        over = await connection.execute(self._queries["end_run"], values)
-                rows = await over.fetchall()
-        if not rows:
-            raise Conflict(f"run {run.run_id} is no longer this worker's; its end was not recorded")
-        return bool(rows[0]["waiting"])
-
-    async def roll_back(self, tenant: str, run: Run, ending: Ending) -> bool:
-        """Delete a claimed run; its checkpoints are gone already. As `end`."""
-        async with self._transaction(tenant) as query:
-            await query("lock_thread", {"thread_id": run.thread_id})
-            if not await query("delete_claimed", {"run_id": run.run_id, "token": run.lease_token}):
-                raise Conflict(f"run {run.run_id} is no longer this worker's; it was not rolled back")
-            await query("notify", {"channel": EVENTS, "payload": str(run.run_id)})
-            return await self._settle(query, run.thread_id, ending)
-
-    async def put_back(self, tenant: str, run_id: UUID, thread_id: UUID, token: int, *, counted: bool) -> bool:
-        """Let a run be claimed again, whoever held it; not `counted`: it was handed back, not lost."""
-        async with self._transaction(tenant) as query:
-            await query("lock_thread", {"thread_id": thread_id})
-            values = {"run_id": run_id, "token": token, "uncounted": 0 if counted else 1}
-            done = bool(await query("put_back", values))
-            await query("notify", {"channel": RUNS, "payload": ""})
-            return done
-
-    async def end_lost(self, lost: Lost, ending: Ending) -> bool:
-        """End a run whose worker is gone. Whether it was still that worker's."""
-        values = {"run_id": lost.run_id, "token": lost.token, "status": ending.status, "error": _told(ending.error)}
-        async with self._transaction(lost.tenant) as query:
-            await query("lock_thread", {"thread_id": lost.thread_id})
-            if not await query("end_lost", values):
-                return False
-            if ending.webhook is not None:
-                url, body = ending.webhook
-                await query("add_webhook", {"run_id": lost.run_id, "webhook_url": url, "webhook_body": _text(body)})
-            if ending.error is not None:
-                await self._say(query, lost.run_id, "error", encode(ending.error))
-            await self._say(query, lost.run_id, END, b"null")
-            await query("notify", {"channel": EVENTS, "payload": str(lost.run_id)})
-            if await self._settle(query, lost.thread_id, ending):
-                await query("notify", {"channel": RUNS, "payload": ""})
-            return True
-
-    async def held(self, worker_id: int) -> Held:
-        """Which runs are a worker's own."""
-        rows = await self._ask("", "held", {"worker_id": worker_id})
-        cancels = {row["run_id"]: row["cancel"] for row in rows if row["cancel"]}
-        return Held({row["run_id"]: row["lease_token"] for row in rows}, cancels, _lost(rows))
-
-    async def peers(self, worker_id: int) -> int:
-        """How many other processes live."""
-        return int((await self._ask("", "count_peers", {"worker_id": worker_id}))[0]["peers"])
-
-    async def lost(self, worker_id: int) -> Sequence[Lost]:
-        """Running runs of workers that are dead or were stopped past their lease."""
-        rows = await self._ask("", "lost_runs", {"worker_id": worker_id})
-        return _lost(rows)
-
-    async def tidy(self) -> None:
-        """Mend what should never be broken, forget workers long gone."""
-        async with self._transaction("") as query:
-            await query("heal", {})
-            await query("forget_workers", {})
-
-    # --- steps of the above ------------------------------------------------------------------------------------------
-
     async def _admit_one(
         self, connection: AsyncConnection[DictRow], tenant: str, new: NewRun, worker_id: int | None
     ) -> Admitted:
@@ -301,7 +155,7 @@ class QueueRows(Repository):
             "tenant_id": tenant,
             "thread_id": new.thread_id,
             "temporary": new.temporary,
-            "made_metadata": _text(encode(new.thread_metadata)),
+            "made_metadata": text(encode(new.thread_metadata)),
             **self._lifetime,
         }
         if new.create_thread:
@@ -346,14 +200,6 @@ class QueueRows(Repository):
         if not await query("in_flight", {"thread_id": thread_id}):
             await query("calm_thread", {"thread_id": thread_id, "linger_seconds": LINGER_SECONDS})
 
-    async def _settle(self, query: Query, thread_id: UUID, ending: Ending) -> bool:
-        waiting = bool(await query("make_next_ready", {"thread_id": thread_id}))
-        await query("settle_thread", {"thread_id": thread_id, "busy": waiting, **_shown(ending)})
-        return waiting
-
-    async def _say(self, query: Query, run_id: UUID, name: str, data: bytes) -> None:
-        await query("add_last_event", {"run_id": run_id, "lines": lines_of([Frame(0, name, data)])})
-
 
 def _asking(connection: AsyncConnection[DictRow], queries: Mapping[str, bytes], tenant: str) -> Query:
     """Named statements on a connection that the caller holds, in a pipeline perhaps: their rows are not waited for."""
@@ -365,18 +211,6 @@ def _asking(connection: AsyncConnection[DictRow], queries: Mapping[str, bytes], 
     return query
 
 
-def _shown(ending: Ending) -> dict[str, Any]:
-    """What a thread shows of how a run on it ended."""
-    return {
-        "thread_status": ending.thread_status,
-        "has_values": ending.values is not None,
-        "values": _storable(ending.values),
-        "interrupts": _storable(ending.interrupts),
-        "thread_error": None if ending.error is None else _storable(encode(ending.error)),
-        "linger_seconds": LINGER_SECONDS,
-    }
-
-
 def _row(new: NewRun, thread_id: UUID, decided: Admission, worker_id: int | None) -> dict[str, Any]:
     run_id = new.run_id or uuid7()
     named = {"graph_id": new.graph_id, "assistant_id": str(new.assistant_id)}
@@ -385,8 +219,8 @@ def _row(new: NewRun, thread_id: UUID, decided: Admission, worker_id: int | None
         "thread_id": thread_id,
         "graph_id": new.graph_id,
         "assistant_id": new.assistant_id,
-        "metadata": _text(encode(new.metadata)),
-        "kwargs": _text(encode(new.kwargs)),
+        "metadata": text(encode(new.metadata)),
+        "kwargs": text(encode(new.kwargs)),
         "resumable": new.resumable,
         "multitask_strategy": new.multitask_strategy,
         "after_seconds": new.after_seconds,
@@ -394,8 +228,8 @@ def _row(new: NewRun, thread_id: UUID, decided: Admission, worker_id: int | None
         "max_attempts": MAX_ATTEMPTS,
         "worker_id": worker_id,
         "temporary": new.temporary,
-        "thread_metadata": _text(encode(named)),
-        "made_metadata": _text(encode(new.thread_metadata)),
+        "thread_metadata": text(encode(named)),
+        "made_metadata": text(encode(new.thread_metadata)),
         **_thread_config(new),
         "first_event": lines_of([Frame(1, "metadata", first_event(run_id, 1))]),
     }
@@ -405,60 +239,10 @@ MAX_ATTEMPTS = 3
 """Workers that a run may lose before it ends in error."""
 
 
-def first_event(run_id: UUID, attempt: int) -> bytes:
-    """Data of the `metadata` event with which each attempt begins."""
-    return encode({"run_id": str(run_id), "attempt": attempt})
-
-
 def _thread_config(new: NewRun) -> dict[str, Any]:
     """What a thread shows as its configuration: the run's over the assistant's, whose own `configurable` is."""
     own = {"configurable": new.assistant_config.get("configurable") or {}}
     return {
-        "assistant_config": _storable(encode(new.assistant_config)),
-        "run_config": _storable(encode({**new.run_config, **own})),
+        "assistant_config": storable(encode(new.assistant_config)),
+        "run_config": storable(encode({**new.run_config, **own})),
     }
-
-
-def _lost(rows: Sequence[DictRow]) -> list[Lost]:
-    return [
-        Lost(
-            tenant=row["tenant_id"],
-            token=row["lease_token"],
-            **{name: row[name] for name in ("run_id", "thread_id", "attempt", "max_attempts", "cancel")},
-        )
-        for row in rows
-    ]
-
-
-def _batch(run_id: UUID, frames: Sequence[Frame]) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "first_seq": frames[0].seq,
-        "last_seq": frames[-1].seq,
-        "lines": lines_of(frames),
-    }
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode()
-
-
-def _told(error: Mapping[str, str] | None) -> str | None:
-    """An error as the column keeps it, `ValueError: what was wrong`; `read_error` takes it apart."""
-    return None if error is None else storable_text(f"{error['error']}: {error['message']}")
-
-
-def read_error(told: str | None) -> dict[str, str] | None:
-    """`error` (class) and `message` of a run's error."""
-    if told is None:
-        return None
-    name, _, message = told.partition(": ")
-    return {"error": name, "message": message} if message else {"error": "Error", "message": name}
-
-
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-
-
-def _storable(value: bytes | None) -> str | None:
-    """JSON for a jsonb column, which holds no NUL: U+FFFD stands in its place."""
-    return None if value is None else _NUL.sub(rb"\1\\ufffd", value).decode()

@@ -17,8 +17,10 @@ from langgraph.graph.state import CompiledStateGraph
 from psycopg_pool import PoolTimeout
 
 from server.application.graphs import Application
+from server.db.claims import Claimed, ClaimRows
 from server.db.pool import Database
-from server.db.queue import MAX_ATTEMPTS, Claimed, QueueRows, first_event
+from server.db.queue import MAX_ATTEMPTS
+from server.db.queue_values import first_event
 from server.db.run_events import RunEvents
 from server.run_queue.endings import cancelled, failed, finished
 from server.run_queue.shapes import Ending, Run
@@ -50,7 +52,7 @@ class Executor:
         self,
         application: Application,
         database: Database,
-        rows: QueueRows,
+        rows: ClaimRows,
         events: RunEvents,
         hub: Hub,
         webhook: Callable[[Run, Ending], tuple[str, bytes] | None],

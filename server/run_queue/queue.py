@@ -10,7 +10,9 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from server.db.queue import Admitted, Claimed, QueueRows, read_error
+from server.db.claims import Claimed
+from server.db.queue import Admitted, QueueRows
+from server.db.queue_values import read_error
 from server.run_queue.shapes import CancelAction, NewRun, Run, RunStatus
 from server.streaming.hub import Hub
 from state.errors import NotFound, Unavailable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.db.queue import Lost
+from server.db.claims import Lost
 from server.run_queue.shapes import Ending
 
 ABANDONED = "the process that ran it ended"

@@ -15,8 +15,8 @@ import psycopg
 from langgraph.runtime import RunControl
 
 from server.background import running
+from server.db.claims import Claimed, ClaimRows, Lost
 from server.db.leases import Lease
-from server.db.queue import Claimed, Lost, QueueRows
 from server.db.worker import Worker as Life
 from server.run_queue.reaper import ending_of_lost
 from server.run_queue.shapes import CancelAction, Ending, Run
@@ -118,7 +118,7 @@ class Worker:
 
     def __init__(
         self,
-        rows: QueueRows,
+        rows: ClaimRows,
         hub: Hub,
         life: Life,
         execute: Execute,

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.db.queue import Lost
+from server.db.claims import Lost
 from server.run_queue.admission import Admission, Before, admit
 from server.run_queue.reaper import ending_of_lost
 from server.run_queue.shapes import MultitaskStrategy

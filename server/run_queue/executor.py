@@ -71,7 +71,11 @@ class Executor:
     async def __call__(self, working: Working) -> None:
         """Run to the end and record it; whatever goes wrong concerns this run alone."""
         run = working.claimed.run
-        said = await self._surely(lambda: self._open(working.claimed))
+        try:
+            said = await self._surely(lambda: self._open(working.claimed))
+        except LostLease as error:
+            log.warning("%s", error)
+            return
         try:
             await self._run(working, said)
         except Conflict as error:  # LostLease is one
@@ -140,7 +144,11 @@ class Executor:
         last = await self._events.last_seq(claimed.tenant, run.run_id)
         said = self._hub.open(claimed.tenant, run.lease, last + 1, careful=run.resumable)
         self._hub.say(said, "metadata", first_event(run.run_id, run.attempt))
-        await self._hub.write(said)
+        try:
+            await self._hub.write(said)
+        except BaseException:
+            self._hub.close(said)
+            raise
         return said
 
     async def _work(self, working: Working, said: RunLog, outcome: Outcome) -> None:

@@ -21,12 +21,15 @@ from server.application.loading import Served
 from server.db.connection import connect, told_as_no_database
 from server.db.pool import Database, open_database
 from server.db.queue import QueueRows
+from server.db.run_events import RunEvents
 from server.db.sql import FOLDER, read_queries
 from server.db.worker import Worker as Life
 from server.db.worker import open_worker
+from server.run_queue.executor import Executor
 from server.run_queue.opening import open_queue
 from server.run_queue.queue import Ended, RunQueue
 from server.run_queue.shapes import Ending, MultitaskStrategy, NewRun, Run
+from server.run_queue.worker import Working
 from server.settings import Settings
 from server.streaming.hub import Hub
 from state.errors import NoDatabase, NotFound
@@ -402,3 +405,18 @@ async def test_a_transaction_that_took_too_long_is_told_as_an_absent_database(on
 
 def test_that_error_is_no_operational_one() -> None:
     assert not issubclass(psycopg.errors.IdleInTransactionSessionTimeout, psycopg.OperationalError)
+
+
+async def test_a_run_that_is_lost_before_it_begins_is_left_to_its_new_worker(front: Process, doors: Doors) -> None:
+    run = await front.queue.admit(TENANT, new("a"))
+    for _ in range(2):
+        (claimed,) = await front.rows.claim(front.life.id, 1)
+        await front.rows.put_back(TENANT, run.run_id, run.thread_id, claimed.run.lease.token, counted=True)
+    events = RunEvents(front.database.pool, front.database.dsn, front.database.committer)
+    executor = Executor(
+        application(doors), front.database, front.rows, events, front.hub, told, wake=lambda: None, address=None
+    )
+    assert claimed.run.attempt == 2
+    await executor(Working(claimed))
+    assert doors.began == []
+    assert front.hub.log_of(run.run_id) is None

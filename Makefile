@@ -32,9 +32,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pytest --quiet tests/test_layers.py
 
-# Two at a time, each file by one of them: most tests wait for processes, and models compute in one thread.
+# Three at a time, each file by one of them: most tests wait for processes, and models compute in one thread.
 test: check
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --benchmark-disable --cov --cov-report=term -m "not gpu" $(ARGS)
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --benchmark-disable --cov --cov-report=term -m "not gpu" $(ARGS)
 
 # The same files against our server and against the reference (`langgraph dev`), each started in turn.
 REFERENCE := .venv-reference

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -62,8 +62,10 @@ class Speaker(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        for piece in PIECES:
-            chunk = ChatGenerationChunk(message=AIMessageChunk(piece))
+        for number, piece in enumerate(PIECES, 1):
+            # Unmarked, langchain would add an empty chunk to say that it was the last.
+            position: Literal["last"] | None = "last" if number == len(PIECES) else None
+            chunk = ChatGenerationChunk(message=AIMessageChunk(piece, chunk_position=position))
             if run_manager is not None:
                 await run_manager.on_llm_new_token(piece, chunk=chunk)
             yield chunk

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from state.errors import BadRequest
 
 Compiled: TypeAlias = Pregel[Any, Any, Any, Any]
 Part = Literal["config", "runtime"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,8 @@ def _hints(call: Callable[..., Any]) -> Mapping[str, object]:
     """Resolved annotations; {} where a name cannot be resolved, the annotations' text counts then."""
     try:
         return get_type_hints(_function_of(call))
-    except Exception:  # whatever evaluating a user's annotation raises
+    except Exception as error:  # whatever evaluating a user's annotation raises
+        log.debug("annotations of %s are read as text: %s", call, error)
         return {}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import importlib
 import importlib.util
+import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
@@ -21,6 +22,8 @@ from typing import Any
 OURS = ("graphs", "llm", "nodes", "server", "state")
 OWN_ROOT = Path(__file__).parents[2]
 PREFIX = "_served_"
+
+log = logging.getLogger(__name__)
 
 
 class Importer:
@@ -55,7 +58,8 @@ class Importer:
     def _leads_to(self, name: str, path: Path) -> bool:
         try:
             spec = importlib.util.find_spec(_renamed(name, self._renamed))
-        except Exception:  # a package around it that cannot be imported: the file alone may still be
+        except Exception as error:  # a package around it that cannot be imported: the file alone may still be
+            log.warning("%s is loaded by itself: the package around it cannot be imported: %s", path, error)
             return False
         return spec is not None and spec.origin is not None and Path(spec.origin).resolve() == path
 

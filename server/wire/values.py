@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from base64 import b64encode
 from collections import deque
@@ -24,6 +25,8 @@ _AS_TEXT = (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface,
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _MAX_NESTING = 200
 """Levels that are followed in values which orjson refuses as they are; orjson itself stops at 254."""
+
+log = logging.getLogger(__name__)
 
 
 def encode(value: object) -> bytes:
@@ -80,7 +83,8 @@ def _by_its_own_means(value: object) -> object:
         return None
     try:
         return means()
-    except Exception:
+    except Exception as error:
+        log.debug("a %s is told as null: %s", type(value).__name__, error)
         return None
 
 

@@ -19,6 +19,7 @@ from nodes.tools.lab_status import lab_status
 from nodes.tools.save_output import save_output
 from nodes.tools.text_operation import text_operation
 from nodes.tools.text_statistics import text_statistics
+from state.agent_ports import AgentNeeds
 from state.ports import ChatModels
 
 REQUEST_TIMEOUT_SEC = 300.0
@@ -36,6 +37,8 @@ class Services:
     """Vectors by meaning, for the validator; None where only the hashing embedder is at hand."""
     request_timeout_sec: float = REQUEST_TIMEOUT_SEC
     """Bound of one model call, waiting and loading included."""
+    agents: AgentNeeds | None = None
+    """What crews and flows are built over; None: the models and tools above, and nothing registered."""
 
 
 def lab_tools(models: ChatModels | None = None, outputs_dir: Path | None = None) -> tuple[BaseTool, ...]:

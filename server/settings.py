@@ -100,6 +100,14 @@ class Settings(BaseSettings):
     )
     models_file: Path | None = None
     plugins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
+    agents_dir: Path | None = None
+    agents_reload: bool = False
+    agent_packages: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
+    flows_dir: Path | None = None
+    mcp_servers: Path | None = None
+    health_interval: float = Field(30.0, ge=1.0, le=86_400.0)
+    message_queue: int = Field(1_000, ge=1, le=1_000_000)
+    message_days: float = Field(30.0, gt=0.0, le=36_500.0)
     offline: bool = False
     hub_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     hf_token: SecretStr | None = Field(None, validation_alias="HF_TOKEN")

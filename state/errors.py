@@ -11,6 +11,9 @@ LabError
 │   ├── NoMemory          does not fit beside the models in use
 │   ├── NoDatabase        Postgres cannot be reached or started
 │   ├── DataDirBusy       another program holds the data directory
+│   ├── AgentFailed       an agent did not answer, or not as agents answer
+│   ├── CircuitOpen       an agent rests after failures; others may answer in its place
+│   ├── QueueFull         an agent has more messages waiting than its queue holds → 429
 │   └── TimedOut          took longer than its bound                      → 504
 └── Broken                ours; never retried, logged with its traceback  → 500, exit code 1
 
@@ -77,6 +80,20 @@ class NoDatabase(Unavailable):
 
 class DataDirBusy(Unavailable):
     """Another program holds the data directory or its Postgres."""
+
+
+class AgentFailed(Unavailable):
+    """An agent could not be reached, refused, or answered in another form than agents do."""
+
+
+class CircuitOpen(Unavailable):
+    """An agent is not called for a while, since it failed several times in a row; the message says until when."""
+
+
+class QueueFull(Unavailable):
+    """An agent's queue holds no more messages; nothing of this one was kept. The message gives the bound."""
+
+    status = 429
 
 
 class TimedOut(Unavailable):

@@ -6,15 +6,22 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import StateGraph
+from langgraph.graph.state import CompiledStateGraph
 
 from graphs import direct, orchestrator
 from graphs.services import Services
 from state.errors import NotFound
 
 Builder = Callable[[Services], StateGraph[Any, Any, Any, Any]]
+DefinitionBuilder = Callable[[Services, RunnableConfig], CompiledStateGraph[Any, Any, Any, Any]]
+"""Makes the graph that `config["configurable"]` describes, its concurrency bound and not yet with a checkpointer."""
 
 BUILDERS: Mapping[str, Builder] = MappingProxyType({"orchestrator": orchestrator.build, "direct": direct.build})
+
+DEFINED: Mapping[str, DefinitionBuilder] = MappingProxyType({})
+"""Graphs that a definition describes, by the key under which the configuration holds it."""
 
 RECURSION_LIMIT = 400
 """Steps of one run at most: ten attempts, each with ten tool rounds, stay below it; LangGraph's default does not."""

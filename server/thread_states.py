@@ -21,6 +21,7 @@ from server.db.grouped import GroupedSaver
 from server.db.json_values import storable_text
 from server.db.leases import Lease
 from server.db.threads import Thread, Threads, ThreadStatus
+from server.run_queue.configuration import without_servers_own
 from server.snapshots import snapshot
 from server.wire.states import asked_checkpoint, empty_state, interrupts_by_task, thread_state
 from server.wire.values import plain
@@ -61,7 +62,7 @@ class ThreadStates:
             return empty_state()
         asked = asked_checkpoint(thread_id, checkpoint)
         config = RunnableConfig(configurable=asked)
-        async with self._graph(tenant, thread.graph, config, "threads.read", self._checkpointer) as graph:
+        async with self._graph(tenant, thread, config, "threads.read", self._checkpointer) as graph:
             return thread_state(await snapshot(graph, config, subgraphs=subgraphs), asked)
 
     async def history(
@@ -80,7 +81,7 @@ class ThreadStates:
             return []
         config = RunnableConfig(configurable=asked_checkpoint(thread_id, checkpoint))
         edge = RunnableConfig(configurable={"checkpoint_id": storable_text(before)}) if before else None
-        async with self._graph(tenant, thread.graph, config, "threads.read", self._checkpointer) as graph:
+        async with self._graph(tenant, thread, config, "threads.read", self._checkpointer) as graph:
             states = graph.aget_state_history(config, filter=dict(metadata or {}), before=edge, limit=limit)
             return [thread_state(state) async for state in states]
 
@@ -100,7 +101,7 @@ class ThreadStates:
                 configurable=asked_checkpoint(thread_id, checkpoint), metadata={"graph_id": graph_id}
             )
             saver = saver_on(change.connection, self._checkpointer)
-            async with self._graph(tenant, graph_id, config, "threads.update", saver) as graph:
+            async with self._graph(tenant, change.thread, config, "threads.update", saver) as graph:
                 try:
                     changed = await graph.abulk_update_state(config, supersteps)
                 except (LabError, psycopg.Error):
@@ -126,9 +127,13 @@ class ThreadStates:
 
     @asynccontextmanager
     async def _graph(
-        self, tenant: str, graph_id: str, config: RunnableConfig, access: str, saver: GroupedSaver
+        self, tenant: str, thread: Thread, config: RunnableConfig, access: str, saver: GroupedSaver
     ) -> AsyncIterator[Any]:
-        asked = RunnableConfig(configurable={**config["configurable"], "graph_id": graph_id})
+        """The thread's graph. A factory is told what its runs were configured with: which crew it is, for example."""
+        graph_id = thread.graph
+        assert graph_id is not None
+        configured = without_servers_own(thread.config.get("configurable") or {})
+        asked = RunnableConfig(configurable={**configured, **config["configurable"], "graph_id": graph_id})
         async with self._application.graph(
             graph_id, asked, access=access, checkpointer=saver, store=self._store_of(tenant)
         ) as graph:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -15,15 +16,17 @@ from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
 
 from graphs import direct, orchestrator
-from graphs.catalog import BUILDERS, RECURSION_LIMIT
+from graphs.catalog import BUILDERS, DEFINED, RECURSION_LIMIT
 from graphs.services import Services
 from server.application.config import AppConfig
+from server.application.defined import Compiling
 from server.application.factories import Compiled, Factory, compiled, made_by, runtime_for
 from server.application.graph_types import types_of
 from server.application.loading import Loaded, Served, load
 from server.db.assistant_shapes import GraphLabel
 from server.db.vectors import VectorIndex
 from server.graph_views import label
+from state.agent_ports import AgentNeeds
 from state.errors import NotFound
 
 log = logging.getLogger(__name__)
@@ -139,12 +142,21 @@ class Application:
             raise NotFound(f"Graph '{graph_id}' not found. Expected one of: {sorted(self._served)}") from None
 
 
-async def open_application(config: AppConfig | None, services: Services) -> Application:
-    """Load what is served: the graphs of `config`, or Agent Lab's own. Raises BadRequest."""
+async def open_application(
+    config: AppConfig | None, services: Services, agents: Callable[[], AgentNeeds] | None = None
+) -> Application:
+    """Load what is served: the graphs of `config`, or Agent Lab's own. Raises BadRequest.
+
+    `agents`: what crews and flows are built over, asked when the first of them is; None: nothing is registered.
+    """
+    return await _opened(config, services, lambda: replace(services, agents=agents() if agents else None))
+
+
+async def _opened(config: AppConfig | None, services: Services, staffed: Callable[[], Services]) -> Application:
     if config is None:
-        return Application({name: _own(name, name, services) for name in BUILDERS})
+        return Application({name: _own(name, name, services, staffed) for name in (*BUILDERS, *DEFINED)})
     loaded: Loaded = await asyncio.to_thread(load, config)
-    served = {name: _with_services(one, services) for name, one in loaded.graphs.items()}
+    served = {name: _with_services(one, services, staffed) for name, one in loaded.graphs.items()}
     return Application(served, config=config, app=loaded.app, types=loaded.types, index=loaded.index)
 
 
@@ -161,14 +173,19 @@ def factory_config(config: RunnableConfig | None, *, executes: bool) -> Runnable
     )
 
 
-def _with_services(served: Served, services: Services) -> Served:
+def _with_services(served: Served, services: Services, staffed: Callable[[], Services]) -> Served:
     target = served.target
     call: Callable[..., Any] | None = target.call if isinstance(target, Factory) else None
     own = OWN.get(call) if call is not None and call.__hash__ is not None else None
-    return served if own is None else _own(served.name, own, services, served.description)
+    return served if own is None else _own(served.name, own, services, staffed, served.description)
 
 
-def _own(name: str, graph: str, services: Services, description: str | None = None) -> Served:
-    """A graph of ours under a name, on the lab's models."""
+def _own(
+    name: str, graph: str, services: Services, staffed: Callable[[], Services], description: str | None = None
+) -> Served:
+    """A graph of ours under a name, on the lab's models and agents."""
+    if graph in DEFINED:
+        factory = Factory(Compiling(name, graph, DEFINED[graph], staffed), {"config": "config"})
+        return Served(name, factory, description)
     built = BUILDERS[graph](services).compile(name=name)
     return Served(name, built.with_config(RunnableConfig(recursion_limit=RECURSION_LIMIT)), description)

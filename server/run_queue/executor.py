@@ -194,7 +194,7 @@ class Executor:
         try:
             async with self._application.graph(
                 run.graph_id,
-                config,
+                graph_config(run, run.kwargs, attempt=run.attempt, api_version=API_VERSION, api_url=self._address),
                 access="threads.read",
                 checkpointer=self._database.checkpointer,
                 store=self._database.store_of(claimed.tenant),

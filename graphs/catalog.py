@@ -8,19 +8,20 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import StateGraph
-from langgraph.graph.state import CompiledStateGraph
 
 from graphs import direct, orchestrator
+from graphs.crews import build as crews
+from graphs.flows import compile as flows
 from graphs.services import Services
 from state.errors import NotFound
 
 Builder = Callable[[Services], StateGraph[Any, Any, Any, Any]]
-DefinitionBuilder = Callable[[Services, RunnableConfig], CompiledStateGraph[Any, Any, Any, Any]]
-"""Makes the graph that `config["configurable"]` describes, its concurrency bound and not yet with a checkpointer."""
+DefinitionBuilder = Callable[[Services, RunnableConfig], StateGraph[Any, Any, Any, Any]]
+"""Makes the graph that `config["configurable"]` describes."""
 
 BUILDERS: Mapping[str, Builder] = MappingProxyType({"orchestrator": orchestrator.build, "direct": direct.build})
 
-DEFINED: Mapping[str, DefinitionBuilder] = MappingProxyType({})
+DEFINED: Mapping[str, DefinitionBuilder] = MappingProxyType({"crew": crews.build_from, "flow": flows.build_from})
 """Graphs that a definition describes, by the key under which the configuration holds it."""
 
 RECURSION_LIMIT = 400

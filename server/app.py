@@ -18,11 +18,17 @@ from server.metrics import Counting, Requests
 from server.openapi import Described
 from server.routes import (
     about,
+    agents,
     assistants,
+    crews,
     crons,
+    executions,
+    flows,
     health,
     inference,
+    jobs,
     models,
+    monitoring,
     orchestrate,
     run_streams,
     runs,
@@ -34,8 +40,11 @@ from server.routes import (
 from server.settings import Settings
 from server.worker_processes import open_worker_processes
 
+TEAMS = (crews.router, jobs.router, crews.one, flows.router, executions.router, monitoring.router)
+"""Crews, flows and what becomes of them."""
+
 GROUPS: Mapping[str, tuple[APIRouter, ...]] = {
-    "lab": (health.router, models.router, inference.router, orchestrate.router),
+    "lab": (health.router, models.router, inference.router, orchestrate.router, agents.router, *TEAMS),
     "alive": (about.alive,),
     "meta": (about.router,),
     "assistants": (assistants.router,),

@@ -18,7 +18,17 @@ log = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499
 """For the access log, which other servers' use of it has made familiar; nobody is there to read it."""
-LAB_PATHS = ("/inference", "/orchestrate", "/models", "/health")
+LAB_PATHS = (
+    "/inference",
+    "/orchestrate",
+    "/models",
+    "/health",
+    "/agents",
+    "/flows",
+    "/executions",
+    "/monitoring",
+    "/api/v1/crew",
+)
 """Where RFC 9457 problem details are answered. Everything else speaks as the Agent Server does."""
 
 

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from graphs.flows.shipped import read_folder, shipped_flows
 from graphs.plugins import load_plugins
 from graphs.services import Services, lab_tools
 from llm.embeddings import HASHING
 from llm.models import LocalModels, open_models
 from llm.providers.base import Access
+from server.agents.needs import open_needs
+from server.agents.opening import OpenedAgents
 from server.application.config import AppConfig
 from server.application.graphs import Application, open_application
+from server.application.nested import NestedGraphs
 from server.application.shapes import WebhooksConfig
 from server.db.assistants import Assistants
 from server.db.crons import Crons
+from server.db.jobs import Jobs
 from server.db.pool import Database, open_database
 from server.db.runs import Runs
 from server.db.store_sweep import StoreSweeper
 from server.db.threads import Lifetime, Threads
 from server.db.worker import open_worker
+from server.definitions import Definitions, Source
+from server.executions import Executions
+from server.later import Later
+from server.messages.bus import Bus
 from server.retention import LIMIT, Retention
 from server.run_queue.asking import new_run
 from server.run_queue.crons import CronScheduler, Prepare
@@ -36,6 +48,11 @@ from server.runner import Runner
 from server.settings import Settings, process_environment
 from server.streaming.hub import Hub
 from server.thread_states import ThreadStates
+from state.agent_ports import AgentNeeds
+from state.errors import BadRequest
+from state.flows import FlowSpec
+
+log = logging.getLogger(__name__)
 
 TENANT = "default"
 """The one tenant until authentication exists."""
@@ -59,6 +76,12 @@ class Lab:
     assistants: Assistants
     webhooks: WebhookSender
     crons: Crons
+    needs: AgentNeeds
+    """What crews and flows are built over, of the one tenant that there is."""
+    agents: OpenedAgents
+    bus: Bus
+    definitions: Definitions
+    executions: Executions
 
 
 @asynccontextmanager
@@ -77,7 +100,9 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
             embed=models.embeddings.embed_documents if settings.embedder != HASHING else None,
             request_timeout_sec=settings.request_timeout,
         )
-        application = await open_application(config, services)
+        # Agents need the database, which is opened for the types that the application's states hold.
+        staff: Later[AgentNeeds] = Later("agents")
+        application = await open_application(config, services, staff)
         async with (
             open_database(
                 settings,
@@ -104,7 +129,20 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
             interval = None if ttl is None else ttl.sweep_interval_minutes
             limit = LIMIT if ttl is None else ttl.sweep_limit
             retention = Retention(database.pool, database.dsn, interval_minutes=interval, limit=limit)
+            definitions = Definitions(assistants, staff)
             async with (
+                open_needs(
+                    settings,
+                    database,
+                    worker,
+                    models=models,
+                    tools=services.tools,
+                    graphs=NestedGraphs(application, assistants, TENANT),
+                    tenant=TENANT,
+                    environment=process_environment(),
+                    works=works,
+                    ready=staff.set,
+                ) as opened,
                 open_queue(
                     application,
                     database,
@@ -125,6 +163,7 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
                 sweeper.running() if works else nullcontext(),
                 CronScheduler(crons, queue, cron_runs(assistants), _now).running() if works else nullcontext(),
             ):
+                await definitions.ensure_flows(TENANT, await asyncio.to_thread(_flows, settings.flows_dir))
                 yield Lab(
                     settings=settings,
                     database=database,
@@ -140,9 +179,32 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
                     assistants=assistants,
                     webhooks=webhooks,
                     crons=crons,
+                    needs=opened.needs,
+                    agents=opened.agents,
+                    bus=opened.bus,
+                    definitions=definitions,
+                    executions=Executions(
+                        Jobs(database.pool, database.dsn), queue, threads, thread_states, webhooks, opened.bus.history
+                    ),
                 )
     finally:
         models.close()
+
+
+def _flows(folder: Path | None) -> list[tuple[FlowSpec, Source]]:
+    """The flows that are there from the start: the shipped ones, and of the same id those of the operator's folder.
+
+    Raises BadRequest: there is no such folder.
+    """
+    flows: dict[str, tuple[FlowSpec, Source]] = {name: (spec, "shipped") for name, spec in shipped_flows().items()}
+    if folder is None:
+        return list(flows.values())
+    if not folder.is_dir():
+        raise BadRequest(f"LAB_FLOWS_DIR: {folder} is no folder; make it, or name another")
+    read = read_folder(folder)
+    for fault in read.faults:
+        log.warning("LAB_FLOWS_DIR: %s", fault)
+    return list({**flows, **{name: (spec, "folder") for name, spec in read.flows.items()}}.values())
 
 
 def _not_told(run: Run, ending: Ending) -> None:

@@ -126,7 +126,9 @@ class CrewState(CrewInput):
     """All but `messages` and `shared` belongs to the current run and is reset by `begin`."""
 
     task: str = ""
-    """What is asked, as a text. Written by `begin`."""
+    """What is asked, as a text. Written by `begin`, which empties `query` and `input_data` for the next run."""
+    given: dict[str, Any] = Field(default_factory=dict)
+    """The `input_data` of this run. Written by `begin`."""
     outcomes: Annotated[list[StepOutcome], operator.add] = Field(default_factory=list)
     """Appended by each step, in the order of the graph."""
     agent_messages: Annotated[list[AgentMessage], append_messages] = Field(default_factory=list)
@@ -135,6 +137,8 @@ class CrewState(CrewInput):
     """The shared context. Appended by steps."""
     log: Annotated[list[LogEntry], operator.add] = Field(default_factory=list)
     """Appended by every node."""
+    combined: str = ""
+    """The agents' answers as one text. Written by `aggregate`, in parallel crews without an agent that does it."""
     choice: str | None = None
     """The next agent of an adaptive crew, or `end`. Written by `decide`."""
     result: CrewResult | None = None

@@ -44,5 +44,5 @@ class Compiling:
 
     def _compiled(self, definition: Any) -> Compiled:
         config = RunnableConfig(configurable={self._kind: definition} if definition is not None else {})
-        built = self._build(self._services(), config).copy(update={"name": self._name})
+        built = self._build(self._services(), config).compile(name=self._name)
         return cast("Compiled", built.with_config(RunnableConfig(recursion_limit=RECURSION_LIMIT)))

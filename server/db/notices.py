@@ -21,6 +21,8 @@ STOP = "lab_stop"
 """A running run is asked to stop: its id."""
 EVENTS = "lab_events"
 """Runs whose logs have grown or that have ended: ids with commas between."""
+MESSAGES = "lab_messages"
+"""Agents for whom messages wait, as JSON: `{"by": process, "to": [[tenant, agent or request], …]}`."""
 
 RECONNECT_SECONDS = 0.5
 

@@ -9,23 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 import httpx
 
+from server.addresses import METADATA_HOSTS, Network, refused
 from server.application.shapes import WebhooksConfig
 from state.errors import BadRequest, Malformed
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 MAX_URL_LENGTH = 4_096
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
-_METADATA_ADDRESSES = frozenset({ip_address("168.63.129.16")})
-"""The one of a cloud's own services that lies in public space (Azure's); the others are link-local or private."""
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-_COMPATIBLE = IPv6Network("::/96")
 _RELATIVE = (
     "Loopback webhooks (relative URLs and localhost) are disabled by default. They bypass authentication via the "
     "in-process ASGI transport and can be abused to invoke internal routes as an unauthenticated caller. Set "
@@ -139,7 +132,7 @@ def _check_name(host: str, port: int, policy: WebhookPolicy) -> None:
         raise BadRequest("Webhook domain not allowed")
     if policy.allowed_ports and port not in policy.allowed_ports:
         raise BadRequest(f"Webhook port {port} not allowed")
-    if host in _METADATA_HOSTS:
+    if host in METADATA_HOSTS:
         raise BadRequest("Webhook host blocked: cloud metadata endpoint")
     if (host == "localhost" or host.endswith(".localhost")) and not policy.allow_loopback:
         raise BadRequest("Webhook host blocked: localhost address")
@@ -151,47 +144,8 @@ def _within(host: str, domain: str) -> bool:
 
 def refusal(addresses: Iterable[str], policy: WebhookPolicy) -> str | None:
     """Why a host with these addresses is not called, or None. One wrong address is enough."""
-    for text in addresses:
-        reason = _refused(ip_address(text), policy)
+    for address in addresses:
+        reason = refused(address, policy.allowed_networks, allow_loopback=policy.allow_loopback)
         if reason is not None:
             return f"Webhook host blocked: {reason}"
     return None
-
-
-def _refused(address: Address, policy: WebhookPolicy) -> str | None:
-    meant = [address, *_embedded(address)]
-    if any(one in network for one in meant for network in policy.allowed_networks if one.version == network.version):
-        return None
-    if policy.allow_loopback and any(one.is_loopback for one in meant):
-        return None
-    if address.version == 4 and address.is_loopback:
-        return "loopback IP range"
-    # is_private holds also for link-local, documentation, unspecified and other ranges, which are none of these.
-    if address.version == 4 and any(address in network for network in _PRIVATE):
-        return "private IP range"
-    return None if all(_is_public(one) for one in meant) else "blocked IP range"
-
-
-_PROTOCOLS = IPv4Network("192.0.0.0/24")
-"""Holds a cloud's metadata service; which of it counts as global differs between versions of Python."""
-_PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
-
-
-def _is_public(address: Address) -> bool:
-    special = address in _METADATA_ADDRESSES or (address.version == 4 and address in _PROTOCOLS)
-    return address.is_global and not address.is_multicast and not special
-
-
-def _embedded(address: Address) -> list[Address]:
-    """IPv4 addresses that an IPv6 address leads to: mapped, compatible, NAT64, 6to4, Teredo."""
-    if not isinstance(address, IPv6Address):
-        return []
-    inside: list[Address] = [IPv4Address(int(address) & 0xFFFFFFFF)] if _holds_ipv4(address) else []
-    teredo = address.teredo[1] if address.teredo else None
-    return inside + [one for one in (address.sixtofour, teredo) if one is not None]
-
-
-def _holds_ipv4(address: IPv6Address) -> bool:
-    # ::1 lies in the compatible range, but is no IPv4 address.
-    compatible = address in _COMPATIBLE and int(address) > 0xFFFF
-    return address.ipv4_mapped is not None or compatible or any(address in network for network in _NAT64)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urljoin
 
 import httpx
 import orjson
 
+from server.addresses import Network
 from server.application.shapes import WebhooksConfig
 from server.background import running
+from server.connecting import CheckedTransport, Resolver, resolve
 from server.db.pool import Database
 from server.db.webhooks import Delivery, WebhookRows
 from server.run_queue.shapes import Ending, Run
 from server.run_queue.webhook_policy import (
-    Network,
     WebhookPolicy,
     headers_of,
     is_readable,
@@ -32,24 +33,13 @@ from server.wire.runs import run_json
 from server.wire.values import encode
 from state.errors import BadRequest, NoDatabase
 
-Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The addresses of a host, for a port. Raises OSError."""
-
 MAX_ATTEMPTS = 5
 TIMEOUT_SECONDS = 10.0
 CONCURRENCY = 8
 POLL_SECONDS = 0.5
-_RESOLVE_SECONDS = 5.0
 _LATER = frozenset({408, 425, 429})
 
 log = logging.getLogger(__name__)
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    """What the system's resolver says, without duplicates. Raises OSError, UnicodeError."""
-    async with asyncio.timeout(_RESOLVE_SECONDS):
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 async def check_webhook(url: str, policy: WebhookPolicy, resolver: Resolver = resolve) -> None:
@@ -99,34 +89,6 @@ def _iso(time: datetime) -> str:
     return time.isoformat(timespec="microseconds")
 
 
-class CheckedTransport(httpx.AsyncBaseTransport):
-    """Resolves a host once, refuses what the policy refuses, and connects to the very address that it checked.
-
-    Host header and the name in TLS stay the URL's. Raises BadRequest: refused.
-    """
-
-    def __init__(self, policy: WebhookPolicy, resolver: Resolver = resolve) -> None:
-        self._policy = policy
-        self._resolver = resolver
-        # No connection is kept: one to the same address may have been made under another host's certificate.
-        self._inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0), trust_env=False)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        host, scheme = request.url.host, request.url.scheme
-        port = request.url.port or (443 if scheme == "https" else 80)
-        addresses = await _addresses(host, port, self._policy, self._resolver)
-        request.extensions = {**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")}
-        for address in addresses[:-1]:
-            request.url = request.url.copy_with(host=address)
-            with suppress(httpx.ConnectError):
-                return await self._inner.handle_async_request(request)
-        request.url = request.url.copy_with(host=addresses[-1])
-        return await self._inner.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
 class WebhookSender:
     """Delivers what the ends of runs have left behind, at least once each, at most MAX_ATTEMPTS times."""
 
@@ -166,7 +128,7 @@ class WebhookSender:
 
     async def run(self) -> None:
         """Deliver until cancelled; what is under way then is delivered again by whoever comes next."""
-        transport = CheckedTransport(self._policy, self._resolver)
+        transport = CheckedTransport(partial(_addresses, policy=self._policy, resolver=self._resolver))
         async with (
             httpx.AsyncClient(transport=transport, timeout=self._timeout, trust_env=False) as client,
             asyncio.TaskGroup() as calls,

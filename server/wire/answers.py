@@ -37,6 +37,6 @@ def page_of(body: dict[str, Any], *, limit: int = 10) -> Page:
     return Page(int(body.get("limit", limit)), int(body.get("offset", 0)))
 
 
-def answer(value: object, headers: dict[str, str] | None = None) -> Response:
+def answer(value: object, headers: dict[str, str] | None = None, *, status: int = 200) -> Response:
     """`value` as JSON."""
-    return Response(encode(value), media_type="application/json", headers=headers)
+    return Response(encode(value), status, media_type="application/json", headers=headers)

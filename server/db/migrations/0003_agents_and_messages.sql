@@ -62,7 +62,7 @@ CREATE INDEX agent_runs_by_run ON agent_runs (run_id);
 CREATE INDEX agent_runs_by_agent ON agent_runs (tenant_id, agent_id, started_at);
 CREATE INDEX agent_runs_running ON agent_runs (tenant_id, agent_id) WHERE status = 'running';
 
--- A message to one agent. delivered_at null: it waits in that agent's queue.
+-- A message to one agent. delivered_at null: it waits in that agent's queue, or for the request that it answers.
 CREATE TABLE agent_messages (
     tenant_id    text NOT NULL REFERENCES tenants,
     message_id   uuid PRIMARY KEY,
@@ -75,13 +75,21 @@ CREATE TABLE agent_messages (
     payload      jsonb NOT NULL,
     metadata     jsonb NOT NULL,
     reply_to     uuid,
+    -- Somebody waits for the reply to this one.
+    awaited      boolean NOT NULL DEFAULT false,
+    -- A reply that only the sender of this request takes; it is in no queue.
+    kept_for     uuid,
+    -- As the sender says; written_at is ours, for how long it waited and how long it is kept.
     created_at   timestamptz NOT NULL,
+    written_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     delivered_at timestamptz
 );
 
-CREATE INDEX agent_messages_waiting ON agent_messages (tenant_id, to_agent, priority DESC, seq) WHERE delivered_at IS NULL;
+CREATE INDEX agent_messages_waiting ON agent_messages (tenant_id, to_agent, priority DESC, seq)
+    WHERE delivered_at IS NULL AND kept_for IS NULL;
+CREATE INDEX agent_messages_replies ON agent_messages (kept_for) WHERE delivered_at IS NULL AND kept_for IS NOT NULL;
 CREATE INDEX agent_messages_by_execution ON agent_messages (execution_id, seq) WHERE execution_id IS NOT NULL;
-CREATE INDEX agent_messages_by_age ON agent_messages (created_at);
+CREATE INDEX agent_messages_by_age ON agent_messages (written_at);
 
 -- How many wait for an agent: counted in the row, so that a queue of several writers still has a bound.
 CREATE TABLE agent_queues (

@@ -1,0 +1,1 @@
+"""YAML flows: read, checked whole, compiled into graphs."""

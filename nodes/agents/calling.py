@@ -1,0 +1,263 @@
+"""Asking agents that may fail: who is asked, how long it may take, and who is asked instead.
+
+Retries are not made here: LangGraph's policy of the node runs the step again. Breakers are asked and told here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass, field, replace
+
+from langgraph.errors import GraphBubbleUp
+
+from nodes.agents.kinds import kind_of
+from nodes.agents.remote import endpoint_of, timeout_of, travelling
+from nodes.agents.words import one_line
+from nodes.teams.steps import Step
+from state.agent_ports import Agent, AgentCall, AgentDirectory, AgentNeeds
+from state.agents import AgentRecord, AgentReply
+from state.crew_run import Tried
+from state.errors import AgentFailed, BadRequest, CircuitOpen, NoDatabase, NotFound, TimedOut, Unavailable
+from state.flows import AgentSpec
+
+MAX_FALLBACKS = 5
+"""Agents asked in the place of the first one."""
+REMOTE_KINDS = frozenset({"HttpAgent", "A2AAgent"})
+"""Kinds whose config may name a registered agent by `agent_id` or `endpoint`."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer, and what it took."""
+
+    reply: AgentReply
+    agent_id: str
+    """Who answered: the registered id, where it is a registered agent."""
+    agent_name: str
+    agent_class: str
+    attempts: int
+    """Calls of this step in this run so far, those of earlier attempts included."""
+    tried: tuple[Tried, ...] = ()
+    """Those asked before, in this attempt, who failed; not empty: a fallback has answered."""
+
+
+class NoAnswer(AgentFailed):
+    """Nobody answered, and another attempt is not to be made; the message names each who was tried and why."""
+
+    def __init__(self, tried: tuple[Tried, ...], attempts: int, agent_class: str = "") -> None:
+        super().__init__("; ".join(f"{one.agent_id}: {one.error}" for one in tried))
+        self.tried = tried
+        self.attempts = attempts
+        self.agent_class = agent_class
+        """Of the first one asked; empty where that is not known."""
+
+
+async def ask(step: Step, call: AgentCall, needs: AgentNeeds, *, last: bool) -> Answered:
+    """The answer of the agent that `step` names, or of another one in its place.
+
+    `call.attempt` counts from 1; `last`: no attempt follows this one. While attempts are left, Unavailable comes
+    through, so that the same agent is asked again. On the last one, and at once where asking again cannot help (its
+    breaker is open, it is offline or switched off, it refused the request), up to MAX_FALLBACKS healthy agents that can
+    do the same are asked.
+
+    Raises NoAnswer, and Unavailable before the last attempt. NoDatabase, interrupts and cancellation always pass.
+    """
+    asking = _Asking(call, needs, attempts=call.attempt - 1)
+    try:
+        first = await _primary(step, call, needs)
+    except BadRequest as error:
+        raise NoAnswer(
+            (Tried(agent_id=step.agent_id or step.capability or step.id, error=str(error)),), call.attempt - 1
+        ) from error
+    try:
+        return await asking.one(first)
+    except NoDatabase:
+        raise
+    except (CircuitOpen, BadRequest, _OutOfService) as error:
+        asking.failed(first, error)
+    except Unavailable as error:
+        if not last:
+            raise
+        asking.failed(first, error)
+    async for other in _others(step, first, needs, call):
+        try:
+            return await asking.one(other)
+        except NoDatabase:
+            raise
+        except (Unavailable, BadRequest) as error:
+            asking.failed(other, error)
+    raise NoAnswer(tuple(asking.tried), asking.attempts, first.spec.agent_class)
+
+
+class _OutOfService(AgentFailed):
+    """Switched off or offline: nobody asks it before that changes."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Somebody to ask: one of the crew's own, or (`record`) a registered agent."""
+
+    spec: AgentSpec
+    record: AgentRecord | None = None
+
+
+async def _primary(step: Step, call: AgentCall, needs: AgentNeeds) -> _Candidate:
+    """Who is meant. Raises BadRequest, NotFound: nobody is."""
+    if step.agent is not None:
+        return await _own(step.agent, call, needs)
+    if step.agent_id is not None:
+        return _registered(await _directory(needs).get(step.agent_id), call)
+    if step.capability is None:
+        raise BadRequest(f"step '{step.id}' names no agent and no capability")
+    able = await _directory(needs).find(capability=step.capability)
+    # An open breaker is not asked: whoever has the capability and a closed one comes first.
+    for record in sorted(able, key=lambda record: record.breaker.open_until is not None):
+        if record.healthy:
+            return _registered(record, call)
+    if able:
+        return _registered(able[0], call)
+    raise NotFound(f"no agent with the capability '{step.capability}' is registered and switched on")
+
+
+async def _own(spec: AgentSpec, call: AgentCall, needs: AgentNeeds) -> _Candidate:
+    """A crew's own agent; one that stands for a registered agent is that one, with its key and its breaker."""
+    if kind_of(spec.agent_class, needs.kinds()).name not in REMOTE_KINDS:
+        return _Candidate(spec)
+    match spec.config:
+        case {"agent_id": str(agent_id)}:
+            return _registered(await _directory(needs).get(agent_id), call)
+        case {"endpoint": str(endpoint)} if needs.directory is not None:
+            found = await needs.directory.find(endpoint=endpoint_of(endpoint))
+            return _registered(found[0], call) if found else _Candidate(spec)
+    return _Candidate(spec)
+
+
+def _directory(needs: AgentNeeds) -> AgentDirectory:
+    if needs.directory is None:
+        raise BadRequest("registered agents can be called on a server only; here a crew's own agents can")
+    return needs.directory
+
+
+def _registered(record: AgentRecord, call: AgentCall) -> _Candidate:
+    """A registered agent, asked with its own config and, above that, the definition's."""
+    spec = AgentSpec(
+        agent_id=record.agent_id,
+        name=record.name,
+        agent_class=record.agent_class,
+        config={**record.config, **travelling(call.config)},
+        tools=record.tools,
+        system_prompt=record.system_prompt,
+    )
+    return _Candidate(spec, record)
+
+
+async def _others(step: Step, first: _Candidate, needs: AgentNeeds, call: AgentCall) -> AsyncIterator[_Candidate]:
+    """Healthy agents that can do the same, the least busy first, none twice, at most MAX_FALLBACKS."""
+    able = first.record.capabilities if first.record is not None else ()
+    seen = {first.spec.agent_id}
+    for capability in [step.capability] if step.capability is not None else able:
+        for record in await _directory(needs).find(capability=capability):
+            if record.agent_id not in seen and record.healthy and len(seen) <= MAX_FALLBACKS:
+                seen.add(record.agent_id)
+                yield _registered(record, call)
+
+
+@dataclass
+class _Asking:
+    """One attempt of one step, with whoever failed in it so far."""
+
+    call: AgentCall
+    needs: AgentNeeds
+    attempts: int
+    """Calls, earlier attempts included."""
+    tried: list[Tried] = field(default_factory=list)
+
+    def failed(self, candidate: _Candidate, error: Exception) -> None:
+        self.tried.append(Tried(agent_id=candidate.spec.agent_id, error=str(error)))
+
+    async def one(self, candidate: _Candidate) -> Answered:
+        """Ask one agent. Raises CircuitOpen and _OutOfService: not called; else as agents do."""
+        spec, record = candidate.spec, candidate.record
+        kind = kind_of(spec.agent_class, self.needs.kinds())
+        agent = kind.make(spec, self.needs, record)
+        config = self.call.config if record is None else spec.config
+        timeout = timeout_of(config, self.needs.request_timeout_sec)
+        if record is not None:
+            await _may_call(record, _directory(self.needs))
+        self.attempts += 1
+        call = replace(self.call, agent_id=spec.agent_id, config=config, attempt=self.attempts)
+        try:
+            reply = await self._logged(agent, call, spec.name or spec.agent_id, kind.name, timeout)
+        except NoDatabase:
+            raise  # ours, not the agent's
+        except Unavailable as error:
+            if record is not None:
+                await _tell(_directory(self.needs).failed(record.agent_id, str(error)), record)
+            raise
+        if record is not None:
+            await _tell(_directory(self.needs).succeeded(record.agent_id), record)
+        name = spec.name or spec.agent_id
+        return Answered(reply, spec.agent_id, name, kind.name, self.attempts, tuple(self.tried))
+
+    async def _logged(self, agent: Agent, call: AgentCall, name: str, kind: str, timeout: float) -> AgentReply:
+        """Call, with its begin and its end in the log of calls."""
+        calls = self.needs.calls
+        if calls is None:
+            return await _process(agent, call, timeout)
+        call_id = calls.begin(
+            run_id=call.execution_id,
+            step=call.step,
+            agent_id=call.agent_id,
+            agent_name=name,
+            agent_class=kind,
+            attempt=call.attempt,
+        )
+        try:
+            reply = await _process(agent, call, timeout)
+        except GraphBubbleUp:
+            calls.end(call_id)  # it asks a human, which is no failure
+            raise
+        except BaseException as error:
+            calls.end(call_id, error=str(error) or type(error).__name__)
+            raise
+        calls.end(call_id, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
+        return reply
+
+
+async def _may_call(record: AgentRecord, directory: AgentDirectory) -> None:
+    """Raises CircuitOpen, _OutOfService."""
+    if not record.enabled:
+        raise _OutOfService("switched off")
+    if not record.healthy:
+        raise _OutOfService(f"offline: {record.health_error or 'its health check fails'}")
+    await directory.may_call(record.agent_id)
+
+
+async def _tell(told: Awaitable[None], record: AgentRecord) -> None:
+    """An agent's answer is not lost because its breaker cannot be written."""
+    try:
+        await told
+    except (NoDatabase, NotFound) as error:  # not found: it was deregistered during the call
+        log.warning("breaker of agent %s: %s", record.agent_id, error)
+
+
+async def _process(agent: Agent, call: AgentCall, timeout: float) -> AgentReply:
+    """Call; agents are foreign code. Raises TimedOut, AgentFailed and what agents are to raise."""
+    bound = asyncio.timeout(timeout)
+    try:
+        async with bound:
+            reply = await agent.process(call)
+    except (BadRequest, Unavailable, GraphBubbleUp):
+        raise
+    except Exception as error:
+        if isinstance(error, TimeoutError) and bound.expired():
+            raise TimedOut(f"no answer within {timeout:g} s") from None
+        log.exception("agent %s in step %s", call.agent_id, call.step)
+        raise AgentFailed(one_line(f"{type(error).__name__}: {error}")) from error
+    if not isinstance(reply, AgentReply):
+        raise AgentFailed(f"answered {type(reply).__name__}, not an AgentReply")
+    return reply

@@ -1,0 +1,176 @@
+"""ChatAgent: a model with a role, its tools in a ReAct loop, and on request a memory of what it said before."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, ToolException
+from langgraph.errors import GraphRecursionError
+from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.types import Command
+from pydantic import Field
+
+from nodes.agents.asking import Choice, ModelConfig, choose, compose, tell_model, tokens_of, tools_named
+from nodes.agents.config import config_of, read_config
+from nodes.agents.memory import KEPT, Exchange, exchanges_of, keep_exchange
+from nodes.calling.window import sendable
+from nodes.tools.failures import tell_failure
+from state.agent_ports import Agent, AgentCall, AgentNeeds
+from state.agents import AgentRecord, AgentReply
+from state.errors import AgentFailed
+from state.flows import AgentSpec
+from state.ports import ChatModels
+
+REMEMBERED = 5
+"""Exchanges that an agent with `memory: true` is told."""
+
+log = logging.getLogger(__name__)
+
+
+class ChatConfig(ModelConfig):
+    """`memory`: true, or how many exchanges; `max_turns`: rounds of tools before it has to answer."""
+
+    max_turns: int = Field(5, ge=1, le=50)
+    memory: bool | int = Field(False, ge=0, le=KEPT)
+
+    @property
+    def remembered(self) -> int:
+        """Exchanges that are told and kept."""
+        return (REMEMBERED if self.memory else 0) if isinstance(self.memory, bool) else self.memory
+
+
+class ChatKind:
+    """The kind `ChatAgent`. Fills `state.agent_ports.AgentKind`."""
+
+    name = "ChatAgent"
+    description = "a chat model with a system prompt, tools (ReAct) and, with config.memory, what it said before"
+    capabilities = ("conversation",)
+
+    def check(self, spec: AgentSpec) -> None:
+        """Raises BadRequest for settings of the wrong type."""
+        read_config(ChatConfig, spec.config, spec.agent_id)
+
+    def make(self, spec: AgentSpec, needs: AgentNeeds, record: AgentRecord | None = None) -> Agent:
+        """Raises BadRequest as `check` does, and for tools that there are not."""
+        self.check(spec)
+        tools = tools_named(spec.tools, needs.tools, spec.agent_id)
+        return ChatAgent(spec, needs.models, tools)
+
+
+class ChatAgent:
+    """One agent, ready to be asked. Fills `state.agent_ports.Agent`."""
+
+    def __init__(self, spec: AgentSpec, models: ChatModels, tools: Sequence[BaseTool]) -> None:
+        self._spec = spec
+        self._models = models
+        self._tools = list(tools)
+
+    async def process(self, call: AgentCall) -> AgentReply:
+        """Ask the model. Raises BadRequest, NotFound, ContextOverflow, AgentFailed, Unavailable.
+
+        With tools it is a subgraph of the run: its steps are in the run's checkpoints, so that a retry, and a run that
+        goes on after a crash or an interrupt in a tool, calls no tool twice.
+        """
+        config = read_config(ChatConfig, config_of(self._spec, call), self._spec.agent_id)
+        choice = choose(config, call.context, self._models)
+        tools = self._tools
+        if tools and "tools" not in self._models.card(choice.model).capabilities:
+            log.warning("agent %s: the model %s calls no tools; it answers without", call.agent_id, choice.model)
+            tools = []
+        exchanges = []
+        if config.remembered and call.memory is not None:
+            exchanges = await exchanges_of(call.memory, call.agent_id, config.remembered)
+        # Counting tokens may read a tokenizer's files.
+        messages = await asyncio.to_thread(
+            partial(compose, choice=choice, models=self._models, tools=tools),
+            self._spec.system_prompt,
+            exchanges,
+            call.text,
+        )
+        tell_model(choice, self._models, step=call.step, agent_id=call.agent_id, attempt=call.attempt)
+        said = await self._answer(choice, messages, tools, config.max_turns)
+        text = said[-1].text.strip()
+        if config.remembered and call.memory is not None:
+            exchange = Exchange(request=call.text, answer=text, at=datetime.now(UTC).isoformat())
+            await keep_exchange(call.memory, call.agent_id, key_of(call), exchange)
+        read, written = tokens_of(said)
+        return AgentReply(
+            output={"response": text}, text=text, input_tokens=read, output_tokens=written, model=choice.model
+        )
+
+    async def _answer(
+        self, choice: Choice, messages: list[AnyMessage], tools: Sequence[BaseTool], turns: int
+    ) -> list[AnyMessage]:
+        """What the model and its tools said, the answer last."""
+        chat = self._models.chat(choice.model, strategy=choice.strategy, sampling=choice.sampling)
+        if not tools:
+            return [sendable(await chat.ainvoke(messages))]
+        system = messages[0] if isinstance(messages[0], SystemMessage) else None
+        asked = messages[1:] if system is not None else messages
+        loop: Any = create_agent(chat, tools, system_prompt=system, middleware=[Turns(turns)])
+        # A round is a step of the model and one of the tools; the bound is for a model that calls tools it is not
+        # offered any more.
+        bounded = RunnableConfig(recursion_limit=2 * turns + 4)
+        try:
+            final = await loop.ainvoke({"messages": asked}, bounded)
+        except GraphRecursionError as error:
+            raise AgentFailed(f"it asked for tools more than {turns} times and gave no answer") from error
+        return after_request(final["messages"])
+
+
+def key_of(call: AgentCall) -> str:
+    """Of an exchange in the memory: the same when the step runs again with the same question, as after a crash."""
+    asked = hashlib.sha256(call.text.encode("utf-8", "replace")).hexdigest()[:16]
+    return f"{call.execution_id or uuid.uuid4()}:{call.step}:{asked}"
+
+
+class Turns(AgentMiddleware[Any, Any, Any]):
+    """After `most` rounds the model is offered no more tools and has to answer; a tool's failure is told to it."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelResponse[Any]:
+        if rounds(request.messages) >= self._most:
+            request = request.override(tools=[])
+        response = await handler(request)
+        # Halves of surrogate pairs, as in a tool call's JSON, would end the stream that tells of the reply.
+        response.result = [sendable(message) for message in response.result]  # type: ignore[arg-type]  # as it was
+        return response
+
+    async def awrap_tool_call(
+        self,
+        request: ToolCallRequest,
+        handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
+    ) -> ToolMessage | Command[Any]:
+        try:
+            return await handler(request)
+        except (ToolException, ValueError) as error:
+            call = request.tool_call
+            return ToolMessage(tell_failure(error), tool_call_id=call["id"] or "", name=call["name"], status="error")
+
+
+def after_request(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """What was said after the last human message. Not counted from the front: of a loop that goes on from an earlier
+    attempt's checkpoint the remembered exchanges are that attempt's."""
+    asked = max((place for place, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
+    return list(messages[asked + 1 :])
+
+
+def rounds(messages: Sequence[AnyMessage]) -> int:
+    """How often the model has asked for tools."""
+    return sum(isinstance(message, AIMessage) and bool(message.tool_calls) for message in messages)

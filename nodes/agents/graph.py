@@ -1,0 +1,193 @@
+"""GraphAgent: another graph or assistant of this server, run as a subgraph of the one that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, is_typeddict
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_config
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.pregel import Pregel
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from nodes.agents.config import AgentConfig, config_of, read_config
+from nodes.agents.usage import counted
+from nodes.agents.words import one_line
+from nodes.teams.texts import text_of
+from state.agent_ports import Agent, AgentCall, AgentNeeds
+from state.agents import AgentRecord, AgentReply
+from state.errors import BadRequest
+from state.flows import AgentSpec
+
+MAX_DEPTH = 5
+"""Graphs within graphs: one that calls itself ends here."""
+DEPTH = "lab_graph_depth"
+"""In `configurable`: how deep the graph is. A client who sets it only shortens or resets the count at the top."""
+OURS = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map", "crew", "flow")
+"""Of the caller, and not to be said anew by the configuration of the graph that is called."""
+
+
+class GraphConfig(AgentConfig):
+    """Which graph; `context`: settings of its run."""
+
+    graph: str | None = Field(None, min_length=1, max_length=200)
+    assistant_id: str | None = Field(None, min_length=1, max_length=200)
+    context: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> GraphConfig:
+        if (self.graph is None) == (self.assistant_id is None):
+            raise ValueError("say graph, the name of a graph, or assistant_id, and not both")
+        return self
+
+    @property
+    def target(self) -> str:
+        """The graph's name or the assistant's id."""
+        return self.graph or self.assistant_id or ""
+
+
+class GraphKind:
+    """The kind `GraphAgent`. Fills `state.agent_ports.AgentKind`."""
+
+    name = "GraphAgent"
+    description = "another graph of this server (config.graph) or an assistant (config.assistant_id)"
+    capabilities = ()
+
+    def check(self, spec: AgentSpec) -> None:
+        """Raises BadRequest where not one graph is named."""
+        read_config(GraphConfig, spec.config, spec.agent_id)
+
+    def make(self, spec: AgentSpec, needs: AgentNeeds, record: AgentRecord | None = None) -> Agent:
+        """Raises BadRequest as `check` does."""
+        self.check(spec)
+        return GraphAgent(spec, needs)
+
+
+class GraphAgent:
+    """One graph, ready to be asked. Fills `state.agent_ports.Agent`."""
+
+    def __init__(self, spec: AgentSpec, needs: AgentNeeds) -> None:
+        self._spec = spec
+        self._graphs = needs.graphs
+
+    async def process(self, call: AgentCall) -> AgentReply:
+        """Run it. Raises BadRequest (no server, too deep, an input it does not take), NotFound; its interrupts pass."""
+        config = read_config(GraphConfig, config_of(self._spec, call), self._spec.agent_id)
+        if self._graphs is None:
+            raise BadRequest(f"agent '{call.agent_id}': graphs are run by a server only, and here is none")
+        depth = depth_now() + 1
+        if depth > MAX_DEPTH:
+            raise BadRequest(
+                f"agent '{call.agent_id}': graph '{config.target}' would be the {depth}th within another; "
+                f"at most {MAX_DEPTH} are run so, and none may call itself"
+            )
+        async with self._graphs.open(config.target) as (graph, found):
+            said = {**call.context.model_dump(exclude_unset=True), **found.get("configurable", {}), **config.context}
+            context = context_of(graph, said, call.agent_id)
+            told = input_for(schema_of(graph), call, config.target)
+            with counted() as usage:
+                final = await graph.ainvoke(told, _run_config(found, depth), context=context)
+        output, text = answer_of(final)
+        return AgentReply(
+            output=output,
+            text=text,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            model=usage.model,
+        )
+
+
+def depth_now() -> int:
+    """How many graphs deep the running one is; 0 in one that was not called by another."""
+    try:
+        said = get_config().get("configurable", {}).get(DEPTH, 0)
+    except RuntimeError:  # outside of any run
+        return 0
+    return max(0, said) if isinstance(said, int) else 0
+
+
+def _run_config(found: RunnableConfig, depth: int) -> RunnableConfig:
+    """The assistant's configuration; whose thread and checkpoints these are stays as the caller has it."""
+    configurable = {
+        key: value
+        for key, value in found.get("configurable", {}).items()
+        if key not in OURS and not key.startswith("__")
+    }
+    return RunnableConfig(**{**found, "configurable": {**configurable, DEPTH: depth}})
+
+
+def context_of(graph: Pregel[Any, Any, Any, Any], said: Mapping[str, Any], agent_id: str) -> Any:
+    """Of the settings those that the graph has; None where it has none. Raises BadRequest for one that does not fit."""
+    schema = graph.context_schema
+    if schema is None:
+        return None
+    # Never None where there is a schema: LangGraph would hand on the caller's context, which is a crew's.
+    names = schema.model_fields if issubclass(schema, BaseModel) else schema.__annotations__
+    known = {key: value for key, value in said.items() if key in names}
+    try:
+        return known if is_typeddict(schema) else schema(**known)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(map(str, wrong["loc"])) or "it"
+        raise BadRequest(f"agent '{agent_id}': config.context: {where}: {one_line(wrong['msg'])}") from error
+    except (TypeError, ValueError) as error:  # a dataclass that needs more, or checks for itself
+        raise BadRequest(f"agent '{agent_id}': config.context: {one_line(str(error))}") from error
+
+
+def schema_of(graph: Pregel[Any, Any, Any, Any]) -> Sequence[str] | None:
+    """Names of what the graph takes as input; None: whatever it is given.
+
+    Not from its JSON schema: there is none of types that only Python knows.
+    """
+    builder = graph.builder if isinstance(graph, CompiledStateGraph) else None
+    names = tuple(builder.schemas[builder.input_schema]) if builder is not None else ()
+    return names if names and names != ("__root__",) else None
+
+
+def input_for(takes: Sequence[str] | None, call: AgentCall, name: str) -> dict[str, Any]:
+    """What the graph is given of the call. Raises BadRequest when it takes nothing that the call has."""
+    offered: dict[str, Any] = {
+        **call.input,
+        "messages": [HumanMessage(content=call.text)],
+        "query": call.text,
+        "input_data": dict(call.input),
+    }
+    if takes is None:
+        return offered
+    told = {key: offered[key] for key in takes if key in offered}
+    if not told:
+        has = ", ".join(list(offered)[:20])
+        raise BadRequest(f"agent '{call.agent_id}': graph '{name}' takes {', '.join(takes)}; the step has {has}")
+    return told
+
+
+def answer_of(final: Any) -> tuple[Any, str]:
+    """Output and text of what a graph returned: its `result.output`, its last message, or all of it as JSON."""
+    values = final if isinstance(final, Mapping) else {"output": final}
+    said = _result_text(values.get("result"))
+    messages = values.get("messages")
+    last = messages[-1] if isinstance(messages, Sequence) and messages else None
+    if said is None and isinstance(last, AIMessage):
+        said = last.text
+    if said is not None:
+        return {"response": said}, said
+    output = _plain({key: value for key, value in values.items() if key != "__interrupt__"})
+    return output, text_of(output)
+
+
+def _result_text(result: Any) -> str | None:
+    said = result.get("output") if isinstance(result, Mapping) else getattr(result, "output", None)
+    return said if isinstance(said, str) else None
+
+
+def _plain(value: Any) -> Any:
+    """As JSON; what has no JSON form is told as text."""
+    if isinstance(value, BaseMessage):
+        return value.text
+    try:
+        return to_jsonable_python(value, fallback=str, inf_nan_mode="null")
+    except (PydanticSerializationError, ValueError) as error:
+        raise BadRequest(f"the graph's answer is no JSON: {one_line(str(error))}") from error

@@ -1,0 +1,1 @@
+"""The steps of crews and flows: what each is asked, who is asked, and what comes of it."""

@@ -1,0 +1,146 @@
+"""Who goes on in an adaptive crew: the agent that the last one named, else the one that a model chooses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from langchain_core.messages import HumanMessage, SystemMessage
+from langgraph.constants import TAG_NOSTREAM
+from langgraph.runtime import Runtime
+
+from nodes.teams.inputs import latest
+from nodes.teams.runs import attempt_of
+from nodes.teams.steps import ATTEMPTS, Team
+from state.crew_run import CrewContext, CrewState, LogEntry, StepOutcome
+from state.errors import LabError, Unavailable
+from state.flows import DecisionSpec
+from state.models import Sampling
+from state.ports import ChatModels
+
+log = logging.getLogger(__name__)
+
+END = "end"
+MAX_TOKENS = 120
+MAX_CHARS = 6_000
+"""Of what the model is shown."""
+MAX_REASON_CHARS = 300
+PROMPT = (
+    "You lead a team. Choose which agent goes on, or end when the results below answer the task. "
+    "Do not carry out the task yourself."
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An agent of the crew or END, and why."""
+
+    next: str
+    reason: str
+
+
+async def decide(
+    state: CrewState, runtime: Runtime[CrewContext], *, team: Team, decision: DecisionSpec, models: ChatModels
+) -> dict[str, object]:
+    """Reads `outcomes`; writes `choice` and appends to `log`.
+
+    A model that does not answer ends the run with what there is. Raises Unavailable while attempts are left.
+    """
+    entries, choice = [], settled(team, decision, state.outcomes)
+    if unknown := unknown_choice(team, state.outcomes):
+        entries.append(_entry(state.outcomes[-1].agent_id, f"there is no agent '{unknown}' to go on; a model chooses"))
+    if choice is None:
+        name = decision.model or (runtime.context or CrewContext()).model or models.default_model
+        try:
+            choice = await choose(models, name, team, decision, state)
+        except Unavailable as error:
+            if attempt_of(runtime) < ATTEMPTS:
+                raise
+            choice = _ended(name, error)
+        # Words instead of a choice are ValueErrors; providers that know no schemas raise the others.
+        except (LabError, ValueError, TypeError, NotImplementedError) as error:
+            choice = _ended(name, error)
+    runtime.stream_writer({"event": "decision", "next": choice.next, "reason": choice.reason})
+    return {"choice": choice.next, "log": [*entries, _entry(choice.next, choice.reason)]}
+
+
+def settled(team: Team, decision: DecisionSpec, outcomes: list[StepOutcome]) -> Choice | None:
+    """The choice where no model is needed: the bound is reached, or the last agent said who goes on."""
+    if len(outcomes) >= decision.max_steps:
+        return Choice(END, f"{len(outcomes)} steps, as many as decision.max_steps allows")
+    last = outcomes[-1]
+    said = (last.next or "").strip()
+    if said.lower() == END:
+        return Choice(END, f"{last.step} said so")
+    return Choice(said, f"{last.step} said so") if said in team.choices else None
+
+
+def unknown_choice(team: Team, outcomes: list[StepOutcome]) -> str:
+    """What the last agent named as the next that is no agent of the crew; empty: nothing."""
+    said = (outcomes[-1].next or "").strip()
+    return "" if said in team.choices or said.lower() == END else said[:64]
+
+
+async def choose(models: ChatModels, name: str, team: Team, decision: DecisionSpec, state: CrewState) -> Choice:
+    """Ask the model `name`, held to the names that there are.
+
+    Raises LabError, and ValueError, TypeError or NotImplementedError where the answer is no choice.
+    """
+    chat = models.chat(name, sampling=Sampling(temperature=0.0, max_tokens=MAX_TOKENS))
+    asked: Any = chat.with_structured_output(form_of(team))
+    system, material = SystemMessage(decision.prompt or PROMPT), HumanMessage(shown(team, state))
+    # The decision is no part of the answer: its tokens stay out of the run's stream.
+    said = await asked.ainvoke([system, material], {"tags": [TAG_NOSTREAM]})
+    if not isinstance(said, Mapping) or said.get("next") not in (*team.choices, END):
+        raise ValueError(f"'{str(said)[:80]}' is no choice")
+    return Choice(str(said["next"]), " ".join(str(said.get("reason") or "").split())[:MAX_REASON_CHARS] or name)
+
+
+def form_of(team: Team) -> dict[str, Any]:
+    """What the model answers with."""
+    return {
+        "title": "decision",
+        "description": "Which agent goes on.",
+        "type": "object",
+        "properties": {
+            "next": {"type": "string", "enum": [*team.choices, END]},
+            "reason": {"type": "string", "maxLength": MAX_REASON_CHARS, "description": "one short sentence"},
+        },
+        "required": ["next", "reason"],
+        "additionalProperties": False,
+    }
+
+
+def shown(team: Team, state: CrewState) -> str:
+    """The agents, the task and the results so far, the newest last; of a long whole the start and the end."""
+    agents = "\n".join(f"- {step.id}: {_about(team, step.id)}" for step in team.steps)
+    results = "\n\n".join(
+        f"{outcome.step}: {outcome.text if outcome.status == 'completed' else 'failed: ' + (outcome.error or '')}"
+        for outcome in latest(state.outcomes).values()
+    )
+    text = f"Agents:\n{agents}\n\nTask:\n{state.task}\n\nResults:\n{results}"
+    return text if len(text) <= MAX_CHARS else f"{text[: MAX_CHARS // 2]}\n…\n{text[-MAX_CHARS // 2 :]}"
+
+
+def after_decide(state: CrewState) -> str:
+    """The chosen agent's node, else `finish`."""
+    return "finish" if state.choice in (None, END) else str(state.choice)
+
+
+def _about(team: Team, name: str) -> str:
+    step = team.step(name)
+    prompt = step.agent.system_prompt.strip() if step is not None and step.agent is not None else ""
+    return prompt.partition("\n")[0][:200] or (step.label if step is not None else name)
+
+
+def _ended(model: str, error: Exception) -> Choice:
+    said = " ".join(str(error).split())[:MAX_REASON_CHARS]
+    log.warning("the model %s chose nobody: %s", model, said)
+    return Choice(END, f"{model} chose nobody: {said}")
+
+
+def _entry(agent: str, detail: str) -> LogEntry:
+    return LogEntry(at=datetime.now(UTC), event="decided", agent_id=agent, detail=detail)

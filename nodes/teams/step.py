@@ -1,0 +1,161 @@
+"""The node of one step: what it is asked, who answers, and what is recorded of it. It never fails the graph."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from langgraph.errors import GraphBubbleUp
+from langgraph.runtime import Runtime
+
+from nodes.agents.calling import Answered, NoAnswer, ask
+from nodes.agents.remote import timeout_of
+from nodes.teams.inputs import ask_of, is_skipped, sources_of
+from nodes.teams.kinds import StepKind
+from nodes.teams.messages import to_step
+from nodes.teams.outcomes import (
+    Turn,
+    answered_outcome,
+    called,
+    event_of,
+    failed_outcome,
+    log_of,
+    skipped_outcome,
+)
+from nodes.teams.places import Places
+from nodes.teams.runs import attempt_of, record, run_id_of, thread_id_of
+from nodes.teams.shared import Blackboards, SharedView
+from nodes.teams.steps import Step, Team, attempts_of
+from state.agent_ports import AgentCall, AgentNeeds
+from state.crew_run import CrewContext, CrewState, StepOutcome
+from state.errors import AgentFailed, BadRequest, TimedOut, Unavailable
+from state.messages import AgentMessage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stepping:
+    """What all steps of one graph run with."""
+
+    team: Team
+    needs: AgentNeeds
+    boards: Blackboards
+    kinds: Mapping[str, StepKind]
+    """The kinds of steps that are no agent's turn, by name."""
+    places: Places
+
+
+async def run_step(
+    state: CrewState, runtime: Runtime[CrewContext], *, step: Step, stepping: Stepping
+) -> dict[str, object]:
+    """Reads `task`, `given`, `outcomes`, `shared`; appends to `outcomes`, `agent_messages`, `shared` and `log`.
+
+    A step that fails on its last attempt has an outcome that says so. Raises Unavailable while attempts are left, for
+    the node's retry policy. Interrupts and cancellation pass.
+    """
+    sources = sources_of(state, step, stepping.team)
+    if is_skipped(step, stepping.team, sources):
+        now = datetime.now(UTC)
+        outcome = skipped_outcome(Turn(step, now, attempt=0), now)
+        runtime.stream_writer(event_of(outcome))
+        return {"outcomes": [outcome], "log": log_of(outcome)}
+    async with stepping.places.taken(run_id_of(runtime)):
+        return await _take_turn(state, runtime, Turn(step, _started(runtime), attempt_of(runtime)), stepping, sources)
+
+
+async def _take_turn(
+    state: CrewState,
+    runtime: Runtime[CrewContext],
+    turn: Turn,
+    stepping: Stepping,
+    sources: Sequence[StepOutcome],
+) -> dict[str, object]:
+    step, needs = turn.step, stepping.needs
+    shared = SharedView(stepping.boards.of(run_id_of(runtime), state.shared), called(step))
+    call = call_of(turn, runtime, stepping, shared)
+    runtime.stream_writer(_event(turn, "started"))
+    kind, last = stepping.kinds.get(step.kind), turn.attempt >= attempts_of(step.config)
+    try:
+        asked = ask_of(state, step, stepping.team, sources, shared.values(), kind.templates if kind else ())
+        call = replace(call, text=asked.text, input=asked.input, config=asked.config)
+        answered = await (ask(step, call, needs, last=last) if kind is None else _do(kind, call, needs))
+        outcome = answered_outcome(turn, answered, datetime.now(UTC))
+    except (NoAnswer, BadRequest) as error:
+        outcome = failed_outcome(turn, error, datetime.now(UTC))
+    except Unavailable as error:
+        if not last:
+            runtime.stream_writer({**_event(turn, "retrying"), "error": str(error)})
+            raise
+        outcome = failed_outcome(turn, error, datetime.now(UTC))
+    told = _told(state, outcome, sources, call)
+    await record(needs, call.execution_id, told)
+    runtime.stream_writer(event_of(outcome))
+    return {"outcomes": [outcome], "agent_messages": told, "shared": shared.changes(), "log": log_of(outcome)}
+
+
+def call_of(turn: Turn, runtime: Runtime[CrewContext], stepping: Stepping, shared: SharedView) -> AgentCall:
+    """The call, as far as it is known before the question is made."""
+    step = turn.step
+    return AgentCall(
+        step=step.id,
+        agent_id=called(step),
+        text="",
+        input={},
+        config=step.config,
+        execution_id=run_id_of(runtime),
+        thread_id=thread_id_of(runtime),
+        attempt=turn.attempt,
+        context=runtime.context or CrewContext(),
+        shared=shared,
+        messages=stepping.needs.messages,
+        memory=runtime.store,
+        choices=stepping.team.choices,
+    )
+
+
+async def _do(kind: StepKind, call: AgentCall, needs: AgentNeeds) -> Answered:
+    """A step that is no agent's turn. Raises what agents raise; whatever else its kind raises is AgentFailed."""
+    timeout = timeout_of(call.config, needs.request_timeout_sec)
+    bound = asyncio.timeout(timeout)
+    try:
+        async with bound:
+            reply = await kind.run(call, needs)
+    except (BadRequest, Unavailable, GraphBubbleUp):
+        raise
+    except Exception as error:  # a kind of step may be foreign code
+        if bound.expired():
+            raise TimedOut(f"not done within {timeout:g} s") from None
+        log.exception("step %s of the kind %s", call.step, kind.name)
+        raise AgentFailed(f"{type(error).__name__}: {error}") from error
+    return Answered(reply, call.step, call.step, kind.name, call.attempt)
+
+
+def _told(
+    state: CrewState, outcome: StepOutcome, sources: Sequence[StepOutcome], call: AgentCall
+) -> list[AgentMessage]:
+    """What the agents that were asked were told; who was asked is known when the step has ended."""
+    asked = [one.agent_id for one in outcome.tried]
+    return to_step(
+        call.execution_id,
+        outcome.step,
+        sum(earlier.step == outcome.step for earlier in state.outcomes),
+        agents=[*asked, outcome.agent_id],
+        sources=sources,
+        asked=call.input,
+        at=outcome.started_at,
+    )
+
+
+def _event(turn: Turn, status: str) -> dict[str, object]:
+    step = turn.step
+    return {"event": "agent", "step": step.id, "agent_id": called(step), "status": status, "attempt": turn.attempt}
+
+
+def _started(runtime: Runtime[CrewContext]) -> datetime:
+    """When the step's first attempt began; now, for that one: it may have waited for its place."""
+    first = runtime.execution_info.node_first_attempt_time if runtime.execution_info else None
+    return datetime.now(UTC) if first is None or attempt_of(runtime) == 1 else datetime.fromtimestamp(first, UTC)

@@ -1,0 +1,1 @@
+"""`lab agents`: the registry on the terminal, one file a verb or a few verbs."""

@@ -1,0 +1,117 @@
+"""What the routes of crews and flows do alike: start, show, hear and find executions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request, Response
+
+from server.db.jobs import Graph, Job, JobFilter
+from server.definitions import Kept
+from server.executions import Asked
+from server.lab import Lab
+from server.routes.run_streams import GATHER_SEC, NOT_BUFFERED
+from server.routes.whole import while_here
+from server.streaming.frames import END
+from server.streaming.job_events import HEARD_ALL, after_of, ending_of, event_id, events_of
+from server.streaming.live import LiveResponse
+from server.streaming.sse import EVENT_STREAM, HEARTBEAT, error_event, frame
+from server.wire.answers import Page
+from server.wire.executions import now, status_of
+from server.wire.progress import Progress
+from server.wire.values import encode
+from state.errors import LabError
+
+MOST = 1_000
+View = Callable[[Job, Progress, Any], dict[str, Any]]
+
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID")]
+Limit = Annotated[int, Query(ge=1, le=MOST)]
+Offset = Annotated[int, Query(ge=0, lt=2**31)]
+
+
+def _page(limit: Limit = 100, offset: Offset = 0) -> Page:
+    return Page(limit, offset)
+
+
+Paged = Annotated[Page, Depends(_page)]
+
+
+async def shown(lab: Lab, tenant: str, job: Job, view: View) -> dict[str, Any]:
+    """A job with what it has come to so far."""
+    return view(job, await lab.executions.progress(tenant, job), now())
+
+
+async def started(lab: Lab, tenant: str, kept: Kept, asked: Asked) -> Job:
+    """A job that is in the queue. Raises NotFound (model), BadRequest, Conflict."""
+    model = asked.settings.get("model")
+    if model is not None:
+        lab.models.card(model)
+    run = await lab.executions.start(tenant, kept, asked)
+    return await lab.executions.get(tenant, run.run_id)
+
+
+async def waited(lab: Lab, tenant: str, job: Job, view: View, request: Request) -> dict[str, Any]:
+    """The job when it has ended, or asks something. A client that leaves ends its waiting, not the job."""
+    ended = await while_here(lab.executions.wait(tenant, job.job_id), request)
+    return await shown(lab, tenant, ended, view)
+
+
+async def listed(
+    lab: Lab, tenant: str, graphs: Sequence[Graph], name: str | None, status: str | None, page: Page
+) -> tuple[list[Job], dict[str, str]]:
+    """A page of jobs, the newest first, and its headers."""
+    wanted = JobFilter(tuple(graphs), name, status_of(status))
+    found, total = await lab.executions.search(tenant, wanted, limit=page.limit, offset=page.offset)
+    return found, paging(page, len(found), total)
+
+
+def paging(page: Page, found: int, total: int) -> dict[str, str]:
+    """Headers that tell how many there are in all, and where the next page begins."""
+    told = {"X-Pagination-Total": str(total)}
+    if page.offset + found < total:
+        told["X-Pagination-Next"] = str(page.offset + found)
+    return told
+
+
+def heard(lab: Lab, tenant: str, job: Job, view: View, last_event_id: str | None, home: str) -> Response:
+    """A job as server-sent events: all it said, or what came after an event; then what it says until its end."""
+    after = after_of(job, last_event_id)
+    if after is None:
+        return Response(status_code=204)  # which tells a browser not to come again
+    pieces = _pieces(lab, tenant, job, view, after)
+    headers = {"Location": f"{home}/stream", "Content-Location": home, **NOT_BUFFERED}
+    return LiveResponse(pieces, headers=headers, media_type=EVENT_STREAM, heartbeat=HEARTBEAT)
+
+
+async def _pieces(lab: Lab, tenant: str, job: Job, view: View, after: int) -> AsyncIterator[bytes]:
+    """Events that came together go in one piece; the last one tells how the job stands."""
+    try:
+        run = await lab.queue.get(tenant, job.run_id)
+        async for frames in lab.hub.read(tenant, run, after):
+            told = [
+                frame(name, data, event_id(run.run_id, each.seq)) for each in frames for name, data in events_of(each)
+            ]
+            if told:
+                yield b"".join(told)
+            if frames[-1].name != END:
+                await asyncio.sleep(GATHER_SEC)
+        if lab.hub.leaving:
+            return  # it goes on elsewhere; its client comes again after what it has heard
+        ended = await lab.executions.get(tenant, job.job_id)
+        name, data = ending_of(ended, await shown(lab, tenant, ended, view))
+        yield frame(name, data, event_id(run.run_id, HEARD_ALL))
+    except LabError as error:
+        told_error = error_event(error)
+        yield frame(told_error.name, encode(told_error.data))
+
+
+def job_url(job_id: UUID) -> str:
+    return f"/api/v1/crew/jobs/{job_id}"
+
+
+def execution_url(job_id: UUID) -> str:
+    return f"/executions/{job_id}"

@@ -1,0 +1,98 @@
+"""`/flows`: flows as they are kept, checked and executed. Their executions: `executions.py`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from graphs.flows.faults import FlowErrors
+from graphs.flows.load import LoadedFlow, flow_from
+from server.deps import CurrentLab, CurrentTenant
+from server.routes.executing import Paged, execution_url, paging, shown, started, waited
+from server.wire.answers import answer
+from server.wire.definitions import YAML, check_flow_id, fault_view, flow_listed, flow_of_body, flow_view
+from server.wire.executions import ExecuteFlow, execution_view
+from server.wire.shaped import body_of, described
+from state.errors import BadRequest, Conflict
+from state.flows import FlowSpec
+
+router = APIRouter(prefix="/flows", tags=["lab"])
+
+Loaded = Annotated[LoadedFlow, Depends(flow_of_body)]
+FLOW = described(FlowSpec, *YAML)
+
+
+@router.get("")
+async def list_flows(lab: CurrentLab, tenant: CurrentTenant, page: Paged) -> Response:
+    """All flows, by name."""
+    found = await lab.definitions.search(tenant, "flow", limit=page.limit, offset=page.offset)
+    total = await lab.definitions.count(tenant, "flow")
+    return answer([flow_listed(kept) for kept in found], paging(page, len(found), total))
+
+
+@router.post("", status_code=201, openapi_extra=FLOW)
+async def create_flow(loaded: Loaded, lab: CurrentLab, tenant: CurrentTenant) -> Response:
+    """Keep a flow, said in JSON or YAML, or a new version of it. It is an assistant of graph `flow`."""
+    check_flow_id(loaded.spec.flow_id)
+    kept = await lab.definitions.put_flow(tenant, loaded.spec, loaded.positions)
+    return answer(flow_view(kept), {"Location": f"/flows/{kept.name}"}, status=201)
+
+
+@router.post("/execute", status_code=202, openapi_extra=described(ExecuteFlow))
+async def execute_flow(
+    body: Annotated[ExecuteFlow, Depends(body_of(ExecuteFlow))],
+    request: Request,
+    lab: CurrentLab,
+    tenant: CurrentTenant,
+) -> Response:
+    """Put an execution into the queue; when this answers, it is durable. With `wait` it answers at the end (200)."""
+    kept = await lab.definitions.get(tenant, "flow", body.flow_id)
+    await _check_agents(lab, kept.name, flow_from(kept.definition))
+    job = await started(lab, tenant, kept, body.asked(query=body.query))
+    where = {"Location": execution_url(job.job_id)}
+    if body.wait:
+        return answer(await waited(lab, tenant, job, execution_view, request), where)
+    return answer(await shown(lab, tenant, job, execution_view), where, status=202)
+
+
+@router.post("/validate", openapi_extra=FLOW)
+async def validate_flow(request: Request, lab: CurrentLab) -> Response:
+    """Every mistake of a flow, with its line where it is said in YAML. Nothing is kept."""
+    try:
+        loaded = await flow_of_body(request)
+        faults = await lab.definitions.faults_of(loaded.spec, loaded.positions)
+    except FlowErrors as error:
+        faults = list(error.faults)
+    return answer({"valid": not faults, "faults": [fault_view(fault) for fault in faults]})
+
+
+@router.get("/{flow_id}")
+async def get_flow(flow_id: str, lab: CurrentLab, tenant: CurrentTenant) -> Response:
+    """One flow, whole."""
+    return answer(flow_view(await lab.definitions.get(tenant, "flow", flow_id)))
+
+
+@router.put("/{flow_id}", openapi_extra=FLOW)
+async def put_flow(flow_id: str, loaded: Loaded, lab: CurrentLab, tenant: CurrentTenant) -> Response:
+    """Keep a flow under this id: 201 where it is new, else a new version of it."""
+    if loaded.spec.flow_id != flow_id:
+        raise BadRequest(f"flow_id: the body says '{loaded.spec.flow_id}', the URL '{flow_id[:64]}'; make them one")
+    check_flow_id(flow_id)
+    kept = await lab.definitions.put_flow(tenant, loaded.spec, loaded.positions)
+    return answer(flow_view(kept), status=201 if kept.created else 200)
+
+
+@router.delete("/{flow_id}", status_code=204)
+async def delete_flow(flow_id: str, lab: CurrentLab, tenant: CurrentTenant) -> Response:
+    """Delete a flow with its versions. Its executions stay."""
+    await lab.definitions.delete(tenant, "flow", flow_id)
+    return Response(status_code=204)
+
+
+async def _check_agents(lab: CurrentLab, flow_id: str, spec: FlowSpec) -> None:
+    """What was right when the flow was kept may have gone since."""
+    try:
+        await lab.definitions.check_flow(spec)
+    except FlowErrors as error:
+        raise Conflict(f"flow '{flow_id}' cannot run now: {error}") from None

@@ -29,7 +29,10 @@ STOP_SECONDS = 20.0
 """How long a request waits for a run that it stops."""
 GIVEN_UP = "UserInterrupt: nobody answered what it asked; it was cancelled"
 CLEANED_AT_ONCE = 500
-MARKS = ("kind", "crew_id", "flow_id", "source", "own_thread", "job_id", "graph_id", "assistant_id", "created_by")
+MARKS = (
+    *("kind", "crew_id", "flow_id", "source", "own_thread", "job_id", "job_created_at"),
+    *("graph_id", "assistant_id", "created_by"),
+)
 """Keys of a run's metadata that are the server's; the others are the client's."""
 
 
@@ -146,7 +149,9 @@ class Executions:
         body = {
             **_BODY,
             "command": {"resume": answer_for(waiting, answer, interrupt_id)},
-            "metadata": {**marks, "job_id": str(job.job_id)},
+            # What was asked stays with it; the command goes before it.
+            "input": first.kwargs.get("input"),
+            "metadata": {**marks, "job_id": str(job.job_id), "job_created_at": job.created_at.isoformat()},
             "webhook": job.webhook,
             "multitask_strategy": "reject",
         }

@@ -22,8 +22,10 @@ EXPOSED_HEADERS = ("x-pagination-total", "x-pagination-next", "content-location"
 """What the JavaScript client reads: pages of a search, and where to take a broken stream up again."""
 LISTED_ORIGIN = "lab.listed_origin"
 """Set in the scope of a request whose Origin the operator named."""
-_HIDDEN_SEPARATOR = re.compile(rb"/(assistants|threads|runs|store|agents|crew|flows|executions)/.*(%2f|%5c)", re.IGNORECASE | re.DOTALL)
-"""In an id of the Agent Server; names of models and routes of a user's application may hold one."""
+_HIDDEN_SEPARATOR = re.compile(
+    rb"/(assistants|threads|runs|store|agents|crew|flows|executions)/.*(%2f|%5c)", re.IGNORECASE | re.DOTALL
+)
+"""In an id of the Agent Server, an agent, a crew or a flow; names of models and routes of a user's application may hold one."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from server.db.threads import Lifetime, Threads
 from server.db.worker import open_worker
 from server.definitions import Definitions, Source
 from server.executions import Executions
+from server.job_webhook import job_delivery
 from server.later import Later
 from server.messages.bus import Bus
 from server.retention import LIMIT, Retention
@@ -43,7 +44,7 @@ from server.run_queue.crons import CronScheduler, Prepare
 from server.run_queue.opening import open_queue
 from server.run_queue.queue import RunQueue
 from server.run_queue.shapes import Ending, NewRun, Run
-from server.run_queue.webhooks import WebhookSender, delivery, open_webhooks
+from server.run_queue.webhooks import WebhookSender, open_webhooks
 from server.runner import Runner
 from server.settings import Settings, process_environment
 from server.streaming.hub import Hub
@@ -148,7 +149,7 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
                     database,
                     worker,
                     works=works,
-                    webhook=delivery if config is None or not config.http.disable_webhooks else _not_told,
+                    webhook=job_delivery if config is None or not config.http.disable_webhooks else _not_told,
                     address=settings.address,
                     lifetime=lifetime,
                 ) as (queue, hub),

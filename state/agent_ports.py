@@ -165,6 +165,8 @@ class AgentCall:
     messages: MessageBus | None = None
     memory: BaseStore | None = None
     """The run's store; an agent's own namespace in it is `("agents", agent_id)`."""
+    definition: tuple[str, str] | None = None
+    """`crew` or `flow`, and its id: whose shared context across runs the agent sees."""
     choices: tuple[str, ...] = ()
     """In an adaptive crew: the agents that may be named as the next."""
 
@@ -213,5 +215,6 @@ class AgentNeeds:
     calls: CallLog | None = None
     graphs: ServedGraphs | None = None
     http: Callable[[float], Any] | None = None
-    """An httpx.AsyncClient with this timeout in seconds that reaches only addresses the operator allows."""
+    """An httpx.AsyncClient with this timeout in seconds that reaches only addresses the operator allows, follows no
+    redirects and reads no more than a few megabytes of an answer."""
     request_timeout_sec: float = 300.0

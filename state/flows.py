@@ -10,7 +10,7 @@ from state.agents import AgentId, Capability
 
 MAX_STEPS = 100
 """Agents of a crew, nodes of a flow."""
-RESERVED = frozenset({"begin", "decide", "aggregate", "finish", "input", "end", "client"})
+RESERVED = frozenset({"begin", "decide", "aggregate", "finish", "query", "previous", "input", "end", "client"})
 """Ids that no step may have: nodes of the graph itself, and what references and decisions name."""
 
 Mode = Literal["sequential", "parallel", "flow", "adaptive"]

@@ -1,1 +1,1 @@
-"""Agents: the kinds there are (`kinds.py`), what each does, and how one is called when calls may fail (`calling.py`)."""
+"""Agents: the kinds there are (`kinds.py`), what each does, and how one is called that may fail (`calling.py`)."""

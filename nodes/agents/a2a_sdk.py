@@ -133,8 +133,9 @@ async def _finished(agent: Client, task: Task) -> Task:
 
 def _outcome(task: Task, key: str | None) -> AgentReply:
     state = task.status.state
-    if state in _ENDS:
-        raise AgentFailed(f"{_ENDS[state]}: {words_of(_reply(task.status.message.parts).text, key)}")
+    if state != TaskState.TASK_STATE_COMPLETED:
+        ended = _ENDS.get(state, f"the task ended in a state that is unknown here, {state}")
+        raise AgentFailed(f"{ended}: {words_of(_reply(task.status.message.parts).text, key)}")
     parts = [part for artifact in task.artifacts for part in artifact.parts]
     return _reply(parts or task.status.message.parts)
 

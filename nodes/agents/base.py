@@ -33,6 +33,7 @@ from langchain_core.tools import BaseTool
 from nodes.agents.asking import ModelConfig, choose, write_stream
 from nodes.agents.config import read_config
 from nodes.agents.memory import AgentMemory
+from nodes.teams.stored import StoredContext
 from state.agent_ports import AgentCall, AgentNeeds, MessageBus, SharedContext
 from state.agents import AgentReply
 from state.errors import BadRequest
@@ -110,6 +111,13 @@ class AgentContext:
         if self.call.shared is None:
             raise BadRequest(f"agent '{self.agent_id}': there is a shared context in crews and flows only")
         return self.call.shared
+
+    @property
+    def shared_store(self) -> StoredContext:
+        """What the agents of this crew or flow share from run to run. Raises BadRequest where there is no store."""
+        if self.call.memory is None or self.call.definition is None:
+            raise BadRequest(f"agent '{self.agent_id}': crews and flows that run with a store share across runs only")
+        return StoredContext(self.call.memory, self.call.definition, self.agent_id)
 
     @property
     def memory(self) -> AgentMemory:

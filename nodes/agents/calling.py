@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from langgraph.errors import GraphBubbleUp
 
+from nodes.agents.breaker import decide
 from nodes.agents.kinds import kind_of
 from nodes.agents.remote import endpoint_of, timeout_of, travelling
 from nodes.agents.words import one_line
@@ -114,13 +116,17 @@ async def _primary(step: Step, call: AgentCall, needs: AgentNeeds) -> _Candidate
     if step.capability is None:
         raise BadRequest(f"step '{step.id}' names no agent and no capability")
     able = await _directory(needs).find(capability=step.capability)
-    # An open breaker is not asked: whoever has the capability and a closed one comes first.
-    for record in sorted(able, key=lambda record: record.breaker.open_until is not None):
-        if record.healthy:
-            return _registered(record, call)
     if able:
-        return _registered(able[0], call)
+        return _registered(_first_of(able, datetime.now(UTC)), call)
     raise NotFound(f"no agent with the capability '{step.capability}' is registered and switched on")
+
+
+def _first_of(able: Sequence[AgentRecord], now: datetime) -> AgentRecord:
+    """Of these, in their order: one that may be called, before one that rests, before one that is offline.
+
+    One whose rest is over keeps its place: nobody else would find out that it is back.
+    """
+    return min(able, key=lambda record: (not record.healthy, decide(record.breaker, now) == "open"))
 
 
 async def _own(spec: AgentSpec, call: AgentCall, needs: AgentNeeds) -> _Candidate:
@@ -156,12 +162,13 @@ def _registered(record: AgentRecord, call: AgentCall) -> _Candidate:
 
 
 async def _others(step: Step, first: _Candidate, needs: AgentNeeds, call: AgentCall) -> AsyncIterator[_Candidate]:
-    """Healthy agents that can do the same, the least busy first, none twice, at most MAX_FALLBACKS."""
+    """Healthy agents that can do the same and do not rest, the least busy first, none twice, at most MAX_FALLBACKS."""
     able = first.record.capabilities if first.record is not None else ()
     seen = {first.spec.agent_id}
     for capability in [step.capability] if step.capability is not None else able:
         for record in await _directory(needs).find(capability=capability):
-            if record.agent_id not in seen and record.healthy and len(seen) <= MAX_FALLBACKS:
+            rests = decide(record.breaker, datetime.now(UTC)) == "open"
+            if record.healthy and not rests and record.agent_id not in seen and len(seen) <= MAX_FALLBACKS:
                 seen.add(record.agent_id)
                 yield _registered(record, call)
 
@@ -234,7 +241,9 @@ async def _may_call(record: AgentRecord, directory: AgentDirectory) -> None:
         raise _OutOfService("switched off")
     if not record.healthy:
         raise _OutOfService(f"offline: {record.health_error or 'its health check fails'}")
-    await directory.may_call(record.agent_id)
+    # The record was read for this call: a breaker that was closed then need not be asked again, a round trip less.
+    if record.breaker.open_until is not None:
+        await directory.may_call(record.agent_id)
 
 
 async def _tell(told: Awaitable[None], record: AgentRecord) -> None:
@@ -254,7 +263,7 @@ async def _process(agent: Agent, call: AgentCall, timeout: float) -> AgentReply:
     except (BadRequest, Unavailable, GraphBubbleUp):
         raise
     except Exception as error:
-        if isinstance(error, TimeoutError) and bound.expired():
+        if bound.expired():
             raise TimedOut(f"no answer within {timeout:g} s") from None
         log.exception("agent %s in step %s", call.agent_id, call.step)
         raise AgentFailed(one_line(f"{type(error).__name__}: {error}")) from error

@@ -24,13 +24,16 @@ from pydantic import Field
 from nodes.agents.asking import Choice, ModelConfig, choose, compose, tell_model, tokens_of, tools_named
 from nodes.agents.config import config_of, read_config
 from nodes.agents.memory import KEPT, Exchange, exchanges_of, keep_exchange
+from nodes.analyze import analyze
 from nodes.calling.window import sendable
+from nodes.tools.choose import choose_tools
 from nodes.tools.failures import tell_failure
 from state.agent_ports import Agent, AgentCall, AgentNeeds
 from state.agents import AgentRecord, AgentReply
 from state.errors import AgentFailed
 from state.flows import AgentSpec
 from state.ports import ChatModels
+from state.tasks import Task
 
 REMEMBERED = 5
 """Exchanges that an agent with `memory: true` is told."""
@@ -39,10 +42,14 @@ log = logging.getLogger(__name__)
 
 
 class ChatConfig(ModelConfig):
-    """`memory`: true, or how many exchanges; `max_turns`: rounds of tools before it has to answer."""
+    """`memory`: true, or how many exchanges; `max_turns`: rounds of tools before it has to answer.
+
+    `pick_tools`: of its tools it is offered those that the request calls for, as small models drown in the others.
+    """
 
     max_turns: int = Field(5, ge=1, le=50)
     memory: bool | int = Field(False, ge=0, le=KEPT)
+    pick_tools: bool = False
 
     @property
     def remembered(self) -> int:
@@ -84,10 +91,7 @@ class ChatAgent:
         """
         config = read_config(ChatConfig, config_of(self._spec, call), self._spec.agent_id)
         choice = choose(config, call.context, self._models)
-        tools = self._tools
-        if tools and "tools" not in self._models.card(choice.model).capabilities:
-            log.warning("agent %s: the model %s calls no tools; it answers without", call.agent_id, choice.model)
-            tools = []
+        tools = await self._offered(call, config, choice)
         exchanges = []
         if config.remembered and call.memory is not None:
             exchanges = await exchanges_of(call.memory, call.agent_id, config.remembered)
@@ -109,6 +113,15 @@ class ChatAgent:
             output={"response": text}, text=text, input_tokens=read, output_tokens=written, model=choice.model
         )
 
+    async def _offered(self, call: AgentCall, config: ChatConfig, choice: Choice) -> list[BaseTool]:
+        """The tools that the model is offered in this call."""
+        if self._tools and "tools" not in self._models.card(choice.model).capabilities:
+            log.warning("agent %s: the model %s calls no tools; it answers without", call.agent_id, choice.model)
+            return []
+        if self._tools and config.pick_tools:
+            return await asyncio.to_thread(called_for, call.text, self._tools)
+        return self._tools
+
     async def _answer(
         self, choice: Choice, messages: list[AnyMessage], tools: Sequence[BaseTool], turns: int
     ) -> list[AnyMessage]:
@@ -127,6 +140,11 @@ class ChatAgent:
         except GraphRecursionError as error:
             raise AgentFailed(f"it asked for tools more than {turns} times and gave no answer") from error
         return after_request(final["messages"])
+
+
+def called_for(text: str, tools: Sequence[BaseTool]) -> list[BaseTool]:
+    """Of these tools those that a request calls for, as the orchestrator chooses them."""
+    return list(choose_tools(Task(prompt=text), analyze(text, ()), tools, named=None))
 
 
 def key_of(call: AgentCall) -> str:

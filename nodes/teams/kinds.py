@@ -18,6 +18,7 @@ from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool, ToolException
 from langgraph.prebuilt import ToolNode
 
+from nodes.agents.words import one_line
 from nodes.humans.decisions import Question
 from nodes.humans.score import ask
 from nodes.teams.references import as_text
@@ -97,11 +98,17 @@ class ToolStep:
     def check(self, config: Mapping[str, Any], tools: Collection[str] | None) -> Iterable[Mistake]:
         yield from _unknown(config, ("tool", "input"))
         tool = config.get("tool")
-        known = ", ".join(sorted(tools)) if tools is not None else "see `lab flows lint`"
-        if not isinstance(tool, str):
-            yield ("tool",) if "tool" in config else (), f"a step of type tool needs config.tool, one of: {known}"
+        known = (
+            f"tools are: {', '.join(sorted(tools)) or 'none'}" if tools is not None else "name one of the lab's tools"
+        )
+        if "tool" not in config:
+            yield (), f"config.tool is missing; {known}"
+        elif not isinstance(tool, str):
+            yield ("tool",), f"tool must be a text; {known}"
         elif tools is not None and tool not in tools:
-            yield ("tool",), f"there is no tool '{tool[:80]}'; tools are: {known}"
+            close = difflib.get_close_matches(tool, tools, n=1)
+            hint = f", did you mean {close[0]}?" if close else ""
+            yield ("tool",), f"there is no tool '{tool[:80]}'{hint}; {known}"
         if not isinstance(config.get("input", {}), Mapping):
             yield ("input",), "input must be a mapping of the tool's arguments"
 
@@ -162,10 +169,10 @@ async def _called(tool: BaseTool, arguments: dict[str, Any], call_id: str) -> st
             {"messages": [AIMessage("", tool_calls=[call])]}
         )
     except ToolException as error:
-        raise BadRequest(f"{tool.name}: {error}") from error
+        raise BadRequest(f"{tool.name}: {one_line(str(error))}") from error
     message: ToolMessage = told["messages"][-1]
     if message.status == "error":
-        raise BadRequest(f"{tool.name}: {message.text}")
+        raise BadRequest(f"{tool.name}: {one_line(message.text)}")
     return message.text
 
 
@@ -182,11 +189,9 @@ def _unknown(config: Mapping[str, Any], keys: Sequence[str]) -> Iterable[Mistake
     taken = (*keys, *COMMON_KEYS)
     for key in config:
         if key not in taken:
-            near = difflib.get_close_matches(key, taken, n=1)
-            yield (
-                (key,),
-                f"unknown key '{key[:80]}'{f', did you mean {near[0]}' if near else ''}; known: {', '.join(taken)}",
-            )
+            close = difflib.get_close_matches(str(key), taken, n=1)
+            hint = f", did you mean {close[0]}?" if close else ""
+            yield (key,), f"unknown key '{str(key)[:80]}'{hint}; known: {', '.join(taken)}"
 
 
 def _are_texts(value: object) -> bool:

@@ -75,7 +75,7 @@ async def _take_turn(
     sources: Sequence[StepOutcome],
 ) -> dict[str, object]:
     step, needs = turn.step, stepping.needs
-    shared = SharedView(stepping.boards.of(run_id_of(runtime), state.shared), called(step))
+    shared = SharedView(stepping.boards.of(run_id_of(runtime), state.shared), called(step), step.id)
     call = call_of(turn, runtime, stepping, shared)
     runtime.stream_writer(_event(turn, "started"))
     kind, last = stepping.kinds.get(step.kind), turn.attempt >= attempts_of(step.config)
@@ -113,6 +113,7 @@ def call_of(turn: Turn, runtime: Runtime[CrewContext], stepping: Stepping, share
         shared=shared,
         messages=stepping.needs.messages,
         memory=runtime.store,
+        definition=(stepping.team.kind, stepping.team.id),
         choices=stepping.team.choices,
     )
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 import psycopg
 from langchain_core.utils.uuid import uuid7
 
 from server.background import running
-from server.db.agent_runs import AgentRuns, Call
+from server.db.agent_runs import Call
 from server.db.json_values import storable_text
 from state.errors import NoDatabase
 
@@ -32,12 +33,18 @@ MOST_TEXT = 2_000
 log = logging.getLogger(__name__)
 
 
+class Rows(Protocol):
+    """What keeps calls: server.db.agent_runs."""
+
+    async def write(self, tenant: str, worker_id: int, calls: Sequence[Call]) -> None: ...
+
+
 class Calls:
     """state.agent_ports.CallLog of one tenant in one process. Use `open_calls`."""
 
     def __init__(
         self,
-        rows: AgentRuns,
+        rows: Rows,
         tenant: str,
         worker_id: int,
         *,
@@ -134,7 +141,7 @@ class Calls:
 
 
 @asynccontextmanager
-async def open_calls(rows: AgentRuns, tenant: str, worker_id: int) -> AsyncIterator[Calls]:
+async def open_calls(rows: Rows, tenant: str, worker_id: int) -> AsyncIterator[Calls]:
     """A log that writes until the end, and then what is left."""
     calls = Calls(rows, tenant, worker_id)
     try:

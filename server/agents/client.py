@@ -22,7 +22,7 @@ def checked_client(networks: Sequence[Network], resolver: Resolver = resolve) ->
 
     A client follows no redirects, keeps no connection and reads nothing from the environment. Beside httpx's errors its
     calls raise BadRequest, the address may not be called, and AgentFailed, the answer is too big or compressed. All
-    clients share one TLS context (making one takes 20 ms), and there is nothing to close but themselves.
+    clients share one TLS context (making one takes 40 ms), and there is nothing to close but themselves.
     """
     transport = AgentTransport(networks, resolver)
 

@@ -21,10 +21,11 @@ from pydantic import BaseModel
 from server.db.committing import Committer
 from server.db.grouped import GroupedSaver
 from state.context import Context
+from state.crew_run import CrewContext, CrewOutput, CrewState
 from state.errors import Broken
 from state.run import RunInput, RunOutput, RunState
 
-SCHEMAS: tuple[type[BaseModel], ...] = (RunInput, RunState, RunOutput, Context)
+SCHEMAS: tuple[type[BaseModel], ...] = (RunInput, RunState, RunOutput, Context, CrewState, CrewOutput, CrewContext)
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
 _KINDS = {"null", "bytes", "bytearray", "msgpack", "empty"}

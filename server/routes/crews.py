@@ -10,6 +10,7 @@ from server.definitions import Kept
 from server.deps import CurrentLab, CurrentTenant
 from server.lab import Lab
 from server.routes.executing import Paged, paging
+from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.definitions import crew_listed, crew_of_body, crew_view, put_view
 from server.wire.shaped import described
@@ -74,3 +75,7 @@ async def delete_crew(crew_id: str, lab: CurrentLab, tenant: CurrentTenant) -> R
     """Delete a crew with its versions. Its jobs stay."""
     await lab.definitions.delete(tenant, "crew", crew_id)
     return Response(status_code=204)
+
+
+with_slashes(router)
+with_slashes(one)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from server.db.jobs import BOTH, Graph
 from server.deps import CurrentLab, CurrentTenant
 from server.routes.executing import MOST, LastEventId, Paged, execution_url, heard, listed, shown
+from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.executions import Answer, execution_listed, execution_view, now
 from server.wire.shaped import body_of, described
@@ -88,3 +89,6 @@ async def stream_execution(
     """What an execution says, as server-sent events: `agent`, `token`, and `result`, `interrupt` or `error`."""
     job = await lab.executions.get(tenant, execution_id)
     return heard(lab, tenant, job, execution_view, last_event_id, execution_url(execution_id))
+
+
+with_slashes(router)

@@ -10,6 +10,7 @@ from graphs.flows.faults import FlowErrors
 from graphs.flows.load import LoadedFlow, flow_from
 from server.deps import CurrentLab, CurrentTenant
 from server.routes.executing import Paged, execution_url, paging, shown, started, waited
+from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.definitions import YAML, check_flow_id, fault_view, flow_listed, flow_of_body, flow_view
 from server.wire.executions import ExecuteFlow, execution_view
@@ -96,3 +97,6 @@ async def _check_agents(lab: CurrentLab, flow_id: str, spec: FlowSpec) -> None:
         await lab.definitions.check_flow(spec)
     except FlowErrors as error:
         raise Conflict(f"flow '{flow_id}' cannot run now: {error}") from None
+
+
+with_slashes(router)

@@ -12,8 +12,9 @@ from server.db.jobs import Graph, Job
 from server.deps import CurrentLab, CurrentTenant
 from server.lab import Lab
 from server.routes.executing import LastEventId, Paged, heard, job_url, listed, shown, started, waited
+from server.routes.slashes import with_slashes
 from server.wire.answers import answer
-from server.wire.executions import Answer, CleanUp, ExecuteCrew, job_listed, job_view, now
+from server.wire.executions import Answer, CleanUp, ExecuteCrew, accepted_view, job_listed, job_view, now
 from server.wire.figures import crew_stats
 from server.wire.shaped import body_of, described
 from state.errors import BadRequest
@@ -21,7 +22,6 @@ from state.errors import BadRequest
 router = APIRouter(prefix="/api/v1/crew", tags=["lab"])
 
 CREW: tuple[Graph, ...] = ("crew",)
-STARTED = "the crew is at work; PATCH /api/v1/crew/job?job_id={} tells how it stands"
 
 
 @router.post("/execute", status_code=202, openapi_extra=described(ExecuteCrew))
@@ -38,8 +38,7 @@ async def execute_crew(
     where = {"Location": job_url(job.job_id)}
     if body.wait:
         return answer(await waited(lab, tenant, job, job_view, request), where)
-    told = {"status": "PENDING", "message": STARTED.format(job.job_id)}
-    return answer({**job_listed(job, now()), **told}, where, status=202)
+    return answer(accepted_view(job), where, status=202)
 
 
 @router.patch("/job")
@@ -121,3 +120,6 @@ async def stream_job(
 
 async def _job(lab: Lab, tenant: str, job_id: UUID) -> Job:
     return await lab.executions.get(tenant, job_id, CREW)
+
+
+with_slashes(router)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Response
 
 from server.db.jobs import BOTH, JobFilter
 from server.deps import CurrentLab, CurrentTenant
+from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.executions import execution_listed, now
 from server.wire.figures import agent_times, agents_stats, executions_by_name, executions_stats, messages_stats
@@ -62,3 +63,6 @@ def _process() -> dict[str, Any]:
             "resident_bytes": process.memory_info().rss,
             "threads": process.num_threads(),
         }
+
+
+with_slashes(router)

@@ -86,6 +86,18 @@ def status_of(text: str | None) -> JobStatus | None:
     raise BadRequest(f"status: there is no '{text[:50]}'; choose one of: {', '.join(JOB_STATUSES)}")
 
 
+def accepted_view(job: Job) -> dict[str, Any]:
+    """The answer to the making of a job: pending, also where it has begun already."""
+    return {
+        "job_id": str(job.job_id),
+        "crew_id": job.metadata.get("crew_id"),
+        "status": "PENDING",
+        "thread_id": str(job.thread_id),
+        "created_at": stamp(job.created_at),
+        "message": f"the job is in the queue; PATCH /api/v1/crew/job?job_id={job.job_id} tells how it stands",
+    }
+
+
 def job_view(job: Job, progress: Progress, now: datetime) -> dict[str, Any]:
     """A job of a crew. `result` comes with its end, `agents` tells each that has had its turn so far."""
     return {

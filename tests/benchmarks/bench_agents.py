@@ -33,7 +33,6 @@ from nodes.agents.kinds import shipped_kinds
 from nodes.agents.python import kind_of_class
 from server.agents.client import checked_client
 from server.agents.opening import OpenedAgents, open_agents
-from server.application.graph_types import types_of
 from server.db.pool import Database, open_database
 from server.db.worker import open_worker
 from server.settings import Settings, read_settings
@@ -107,7 +106,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Database, OpenedAgen
     http = checked_client([ip_network("127.0.0.0/8")])
     plain = AgentNeeds(FakeModels(), kinds=lambda: kinds, http=http)
     async with (
-        open_database(settings, types=types_of(build(CrewSpec(agents=(ECHO,)), plain).compile())) as database,
+        open_database(settings) as database,
         open_worker(database.dsn) as worker,
         open_agents(database, worker, settings, "default", http=http, works=False) as agents,
     ):

@@ -44,7 +44,7 @@ from state.agents import AgentReply
 from state.errors import AgentFailed, BadRequest, LabError
 from state.flows import AgentSpec
 from tests.fakes import FakeModels
-from tests.unit.nodes.agents.test_calling import agent
+from tests.unit.nodes.agents.records import agent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -273,7 +273,7 @@ async def test_a_task_that_goes_on_is_looked_at_until_it_ends(served: Served) ->
         ({}, AgentFailed, "."),
         ({"result": []}, AgentFailed, "."),
         ({"result": {}}, AgentFailed, "no A2A answer: ValueError"),
-        ({"result": {"task": {"status": {"state": 99}}}}, LabError, "."),
+        ({"result": {"task": {"status": {"state": 99}}}}, AgentFailed, "unknown here, 99"),
     ],
     ids=["params", "content", "internal", "unknown", "nothing", "list", "empty", "state"],
 )

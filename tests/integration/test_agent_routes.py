@@ -26,6 +26,14 @@ from tests.fakes import FakeModels
 KEY = "k3y-that-nobody-sees"
 
 
+CARD = {
+    "name": "Remote writer", "description": "Writes elsewhere.", "version": "1", "capabilities": {},
+    "supportedInterfaces": [{"url": "http://127.0.0.1:1/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}],
+    "defaultInputModes": ["text/plain"], "defaultOutputModes": ["text/plain"],
+    "skills": [{"id": "prose", "name": "Prose", "description": "", "tags": ["writing"]}],
+}  # fmt: skip
+
+
 class Agent:
     """What stands at an agent's address: how it answers, and what it was asked."""
 
@@ -36,7 +44,7 @@ class Agent:
     def client(self, timeout: float) -> httpx.AsyncClient:
         def answer(request: httpx.Request) -> httpx.Response:
             self.asked.append(str(request.url))
-            return httpx.Response(self.status)
+            return httpx.Response(self.status, json=CARD if request.url.path.endswith("agent-card.json") else None)
 
         return httpx.AsyncClient(transport=httpx.MockTransport(answer), timeout=timeout)
 
@@ -146,6 +154,20 @@ async def test_health_is_looked_at_when_asked_and_told_afterwards(client: httpx.
     assert (await client.get("/agents/a")).json()["last_heartbeat"] == beaten.json()["last_heartbeat"]
     assert (await client.get("/agents/writer/health")).json()["health"] == "unknown"
     assert len(agent.asked) == 2
+
+
+async def test_an_a2a_agent_is_described_by_its_card_where_nothing_else_is_said(
+    client: httpx.AsyncClient, agent: Agent
+) -> None:
+    body = {"agent_id": "far", "agent_class": "a2a", "endpoint": "http://127.0.0.1:1", "description": "Mine."}
+    made = (await client.post("/agents", json=body)).json()
+    assert (made["name"], made["description"], made["capabilities"]) == ("Remote writer", "Mine.", ["prose", "writing"])
+    assert made["agent_class"] == "A2AAgent"
+    agent.status = 500
+    refused = await client.post("/agents", json={**body, "agent_id": "dead"})
+    assert refused.status_code == 503 and (await client.get("/agents/dead")).status_code == 404
+    whole = {"name": "Told", "capabilities": ["chat"]}
+    assert (await client.put("/agents/far", json={**body, **whole})).json()["name"] == "Told", "no card is needed then"
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

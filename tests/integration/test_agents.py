@@ -201,8 +201,7 @@ async def test_calls_are_kept_with_their_run_and_closed_where_another_worker_goe
     await agents.register(TENANT, new("a"))
     run_id, deleted = (await hold(database.pool)).run_id, uuid4()
     gone = Calls(agent_runs, TENANT, 1)  # no worker of this id lives
-    begin(gone, run_id=run_id)
-    begin(gone, run_id=run_id, step="other")
+    gone_calls = [begin(gone, run_id=run_id), begin(gone, run_id=run_id, step="other")]
     await gone.flush()
     abandoned = await agents.get(TENANT, "a")
     assert abandoned is not None and abandoned.status == "idle", "who is dead keeps nobody busy"
@@ -214,13 +213,17 @@ async def test_calls_are_kept_with_their_run_and_closed_where_another_worker_goe
     assert [tuple(row.values()) for row in rows] == [
         ("s", 1, "failed", LOST), ("other", 1, "running", None), ("s", 2, "running", None),
     ]  # fmt: skip
+    gone.end(gone_calls[0], error="the lease is lost")
+    await gone.flush()
+    (newer,) = await sql(database, "SELECT status FROM agent_runs WHERE attempt = 2")
+    assert newer == {"status": "running"}, "whoever lost the step takes it from nobody"
     calls.end(again, input_tokens=3, output_tokens=2)
     calls.end(lost)
     calls.end(again, error="said twice")
     await calls.flush()
     told = await agent_runs.of_run(TENANT, run_id)
     assert [(call.step, call.status, call.error) for call in told] == [
-        ("s", "failed", LOST), ("other", "failed", LOST), ("s", "completed", None),
+        ("s", "failed", "the lease is lost"), ("other", "failed", LOST), ("s", "completed", None),
     ]  # fmt: skip
     assert (told[2].input_tokens, told[2].output_tokens) == (3, 2) and told[2].seconds is not None
     counted = await agents.get(TENANT, "a")

@@ -25,7 +25,7 @@ from state.agents import AgentReply
 from state.errors import AgentFailed, BadRequest, LabError, TimedOut, Unavailable
 from state.flows import AgentSpec
 from tests.fakes import FakeModels
-from tests.unit.nodes.agents.test_calling import agent
+from tests.unit.nodes.agents.records import agent
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 KEY = "sk-very-secret-4711"

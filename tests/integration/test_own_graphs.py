@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphs.catalog import BUILDERS, RECURSION_LIMIT
+from graphs.catalog import BUILDERS, DEFINED, RECURSION_LIMIT
 from server.application.config import read_config
 from server.lab import open_lab
 from server.settings import Settings
@@ -19,7 +19,7 @@ async def test_the_lab_s_graphs_run_on_the_lab_s_models(settings: Settings, file
     config = read_config(file) if file is not None else None
     async with open_lab(settings, config) as lab:
         assert not lab.models.is_loaded("demo", "standard")
-        assert set(lab.application.names) == set(BUILDERS)
+        assert set(lab.application.names) == {*BUILDERS, *DEFINED}
         for name in BUILDERS:
             assert lab.application.default_config(name) == {"recursion_limit": RECURSION_LIMIT}
         async with lab.application.graph("direct", access="threads.create_run") as graph:

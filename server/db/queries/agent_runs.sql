@@ -1,6 +1,6 @@
 -- write: calls as they stand now, those that have ended among them; may come again, in any order
 -- A call of a run that was deleted meanwhile goes nowhere. Each call counts once for its agent, whose rows are locked
--- in one order by all processes. Where another worker had begun the same step, it has lost it.
+-- in one order by all processes. Where another worker had begun the same step before, it has lost it.
 WITH given AS (
     SELECT * FROM unnest(%(agent_run_ids)s::uuid[], %(run_ids)s::uuid[], %(steps)s::text[], %(agent_ids)s::text[],
         %(agent_names)s::text[], %(agent_classes)s::text[], %(attempts)s::int[], %(statuses)s::text[],
@@ -19,6 +19,7 @@ WITH given AS (
     FROM given
     WHERE agent_runs.run_id = given.run_id AND agent_runs.step = given.step AND agent_runs.status = 'running'
       AND agent_runs.worker_id <> %(worker_id)s AND agent_runs.tenant_id = %(tenant_id)s
+      AND agent_runs.started_at < given.started_at
 ), written AS (
     INSERT INTO agent_runs (tenant_id, agent_run_id, run_id, step, agent_id, agent_name, agent_class, attempt,
                             worker_id, status, error, input_tokens, output_tokens, started_at, ended_at)

@@ -71,6 +71,10 @@ class HttpAgent:
         new.write_text(json.dumps(mode))
         new.replace(self.folder / f"{self.name}.mode")
 
+    @property
+    def held(self) -> bool:
+        return '"hold": true' in (self.folder / f"{self.name}.mode").read_text()
+
     def calls(self) -> list[dict[str, Any]]:
         """What it was asked, in order, by each of its processes."""
         try:

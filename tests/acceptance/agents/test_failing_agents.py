@@ -36,7 +36,7 @@ def test_an_agent_killed_in_the_middle_of_its_call_is_stood_in_for_and_its_healt
     main.be(hold=True)
     job_id = client.begin("stood-in", "sum up")
     until(lambda: len(main.calls()) == 1)
-    assert client.agent("main")["status"] == "busy"
+    until(lambda: client.agent("main")["status"] == "busy")
     main.kill()
     job = client.ended(job_id)
     assert job["status"] == "COMPLETED", job["error"]
@@ -108,7 +108,7 @@ def test_an_agents_key_reaches_the_agent_and_nothing_else(
     call = main.calls()[-1]
     assert (call["key"], call["bearer"]) == (KEY, f"Bearer {KEY}")
     assert KEY not in (pair["spare"].folder / "spare.calls").read_text()
-    assert "I was sent the key" in job["result"]["execution_log"][1]["detail"]
+    assert "I was sent the key" in str(job["result"]["execution_log"])
     shown = [
         client.http.get(path).text
         for path in (

@@ -11,7 +11,7 @@ from tests.acceptance.agents.conftest import Place
 
 RELATIONS = [
     {"source": "start", "target": ["done", "caught"]},
-    {"source": ["done", "caught"], "target": "end"},
+    {"source": ["done", "caught"], "target": "last"},
 ]
 
 
@@ -22,7 +22,7 @@ def test_a_job_outlives_its_server_and_agents_that_had_answered_are_not_called_a
         with place.serve() as (client, process):
             for agent in agents.values():
                 client.register(agent, f"be {agent.name}")
-            crew = [registered("start"), registered("done"), registered("caught"), registered("end", "close")]
+            crew = [registered("start"), registered("done"), registered("caught"), registered("last", "close")]
             client.save("outliving", *crew, execution_mode="flow", flow_relations=RELATIONS)
             agents["caught"].be(hold=True)
             job_id = client.begin("outliving", "go")

@@ -46,7 +46,7 @@ def test_one_crew_has_an_agent_of_each_kind(client: Client, speaker: HttpAgent, 
     client.register(speaker)
     body = {"agent_id": "shouter", "agent_class": "A2AAgent", "endpoint": shouter.endpoint}
     card = client.ask("POST", "/agents", json=body, expect=201)
-    assert (card["name"], card["capabilities"]) == ("Shouter", ["shouting"]), "from its card"
+    assert card["name"] == "Shouter" and "shouting" in card["capabilities"], "from its card"
     saved = client.save(
         "all-kinds",
         {"agent_id": "chat", "system_prompt": "You are a helpful assistant."},
@@ -114,5 +114,5 @@ def test_what_does_not_exist_is_refused_with_what_does(client: Client) -> None:
     }
     for what, (agent, named) in wrong.items():
         answer = client.http.put("/api/v1/crew", json={"crew_id": "wrong", "agents": [agent]})
-        assert answer.status_code in (404, 422) and named in answer.json()["detail"], (what, answer.text)
+        assert answer.status_code in (409, 422) and named in answer.json()["detail"], (what, answer.text)
     client.ask("GET", "/api/v1/crew/wrong", expect=404)

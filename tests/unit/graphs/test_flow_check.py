@@ -1,4 +1,4 @@
-"""A flow held against itself and against what there is: each mistake with its line and what would have been accepted."""
+"""A flow held against itself and against what there is: each mistake with its line and what would be accepted."""
 
 import pytest
 
@@ -27,7 +27,7 @@ GOOD = {
     + A
     + "  - {id: b, agent_id: writer, depends_on: [a]}\n"
     + "  - {id: c, agent_id: writer, depends_on: [a]}\n"
-    + "  - {id: z, agent_id: writer, depends_on: [b, c], config: {prompt: '${a} ${b.x.0} ${c} ${input.k} ${previous}'}}",
+    + "  - {id: z, agent_id: writer, depends_on: [b, c], config: {prompt: '${b.x.0} ${c} ${input.k} ${previous}'}}",
     "an exit that others use": HEAD.replace("[z]", "[a, z]") + A + Z,
     "one step": HEAD.replace("[z]", "[a]") + A,
     "a human": HEAD + A + "  - {id: z, type: human, depends_on: [a], config: {question: '${a}?', choices: [y, n]}}",
@@ -54,8 +54,9 @@ MISTAKES = {
         HEAD + "  - {id: research, agent_id: writer}\n  - {id: z, agent_id: writer, depends_on: [reserch]}\n",
         [
             "f.yaml:2:14: entry_point 'a' is not a node; nodes are: research, z",
-            "f.yaml:5:10: the answer of node 'research' is never used; let a node depend on it or make it an exit point",
-            "f.yaml:6:45: node 'z' depends on 'reserch', which is not a node, did you mean research?; "
+            "f.yaml:5:10: the answer of node 'research' is never used; let a node depend on it or make it an "
+            "exit point",
+            "f.yaml:6:44: node 'z' depends on 'reserch', which is not a node, did you mean research?; "
             "nodes are: research, z",
         ],
     ),
@@ -64,11 +65,11 @@ MISTAKES = {
         + A
         + "  - {id: b, agent_id: writer, depends_on: [a, z]}\n  - {id: c, agent_id: writer, depends_on: [b]}\n"
         + "  - {id: z, agent_id: writer, depends_on: [c]}\n",
-        ["f.yaml:8:45: the nodes wait for each other: b → z → c → b; take one of these dependencies away"],
+        ["f.yaml:6:47: the nodes wait for each other: z → c → b → z; take one of these dependencies away"],
     ),
     "a step that waits for itself": (
         HEAD + A + "  - {id: z, agent_id: writer, depends_on: [a, z]}\n",
-        ["f.yaml:6:48: node 'z' depends on itself"],
+        ["f.yaml:6:47: node 'z' depends on itself"],
     ),
     "ids": (
         HEAD + A + Z + Z + "  - {id: finish, agent_id: writer, depends_on: [z]}\n",
@@ -92,8 +93,8 @@ MISTAKES = {
             "f.yaml:5:5: node 'a' needs agent_id, a registered agent, or capability, what any agent that has it is "
             "asked for",
             "f.yaml:6:31: node 'b' has agent_id and capability; leave one of them out",
-            "f.yaml:7:22: there is no agent 'wrier', did you mean writer?; agents are: researcher, writer",
-            "f.yaml:8:24: there is no agent with the capability 'writin', did you mean writing?; capabilities are: "
+            "f.yaml:7:23: there is no agent 'wrier', did you mean writer?; agents are: researcher, writer",
+            "f.yaml:8:25: there is no agent with the capability 'writin', did you mean writing?; capabilities are: "
             "research, writing",
             "f.yaml:9:26: a node of type human has no agent_id; leave it out",
         ],
@@ -112,8 +113,9 @@ MISTAKES = {
         [
             "f.yaml:7:10: nothing leads to node 'loose' from the entry point 'a'; give it depends_on",
             "f.yaml:7:10: the answer of node 'loose' is never used; let a node depend on it or make it an exit point",
-            "f.yaml:8:10: the answer of node 'end-less' is never used; let a node depend on it or make it an exit point",
-            "f.yaml:8:55: node 'end-less' depends on 'a' twice",
+            "f.yaml:8:10: the answer of node 'end-less' is never used; let a node depend on it or make it an "
+            "exit point",
+            "f.yaml:8:54: node 'end-less' depends on 'a' twice",
         ],
     ),
     "settings": (
@@ -125,8 +127,8 @@ MISTAKES = {
             "f.yaml:5:62: attempts must be a whole number from 1 to 10, not the number 11",
             "f.yaml:5:74: prompt must be a text, not a list",
             "f.yaml:5:86: input must be a mapping of names to values, not the text 'x'",
-            "f.yaml:6:65: timeout must be seconds above 0, at most 86400, not the text 'soon'",
-            "f.yaml:6:81: attempts must be a whole number from 1 to 10, not the truth value true",
+            "f.yaml:6:66: timeout must be seconds above 0, at most 86400, not the text 'soon'",
+            "f.yaml:6:82: attempts must be a whole number from 1 to 10, not the truth value true",
         ],
     ),
     "references": (
@@ -135,13 +137,13 @@ MISTAKES = {
         + "  - {id: b, agent_id: writer, depends_on: [a]}\n"
         + "  - {id: z, agent_id: writer, depends_on: [a], config: {input: {x: ['${b.y}', '${reserch} ${']}}}\n",
         [
-            "f.yaml:5:48: ${z}: node 'z' does not end before 'a' begins; add it to depends_on; here can stand: query, "
-            "input",
+            "f.yaml:5:48: ${z}: node 'z' does not end before 'a' begins; add it to depends_on; here can stand: "
+            "query, input",
             "f.yaml:5:48: ${previous}: nothing comes before node 'a'; here can stand: query, input",
             "f.yaml:5:48: ${a}: node 'a' cannot refer to itself; here can stand: query, input",
             "f.yaml:6:10: the answer of node 'b' is never used; let a node depend on it or make it an exit point",
-            "f.yaml:7:69: ${b.y}: node 'b' does not end before 'z' begins; add it to depends_on; here can stand: query, "
-            "input, previous, a",
+            "f.yaml:7:69: ${b.y}: node 'b' does not end before 'z' begins; add it to depends_on; here can stand: "
+            "query, input, previous, a",
             "f.yaml:7:79: ${reserch}: there is no 'reserch'; here can stand: query, input, previous, a",
             "f.yaml:7:79: '${' is no reference; write $${ for the characters themselves",
         ],
@@ -153,13 +155,13 @@ MISTAKES = {
         + "  - {id: c, type: tool, depends_on: [b], config: {tool: calculater, input: x}}\n"
         + "  - {id: z, type: tool, depends_on: [c]}\n",
         [
-            "f.yaml:6:64: node 'b': question must be a text",
-            "f.yaml:6:76: node 'b': choices must be a list of 1 to 20 texts",
-            "f.yaml:6:80: node 'b': unknown key 'qestion', did you mean question?; known: question, choices, timeout, "
+            "f.yaml:6:62: node 'b': question must be a text",
+            "f.yaml:6:74: node 'b': choices must be a list of 1 to 20 texts",
+            "f.yaml:6:87: node 'b': unknown key 'qestion', did you mean question?; known: question, choices, timeout, "
             "attempts",
-            "f.yaml:7:58: node 'c': there is no tool 'calculater', did you mean calculator?; tools are: calculator, "
+            "f.yaml:7:57: node 'c': there is no tool 'calculater', did you mean calculator?; tools are: calculator, "
             "text_statistics",
-            "f.yaml:7:77: node 'c': input must be a mapping of the tool's arguments",
+            "f.yaml:7:76: node 'c': input must be a mapping of the tool's arguments",
             "f.yaml:8:5: node 'z': config.tool is missing; tools are: calculator, text_statistics",
         ],
     ),

@@ -55,7 +55,7 @@ async def test_a_sound_machine_has_no_failures(settings: Settings) -> None:
     assert not failed(findings)
     assert found["postgres"].found.startswith("18.")
     assert found["pgvector"].state == "ok"
-    assert found["migrations"].found == "2 of 2 applied"
+    assert found["migrations"].found == "3 of 3 applied"
     assert {"python", "settings", "data directory", "torch", "device", "bitsandbytes", "memory"} <= set(found)
 
 
@@ -82,7 +82,7 @@ async def test_the_embedded_postgres_is_started_for_the_examination(tmp_path: Pa
         await examine(Settings(data_dir=tmp_path / "new"), ManyModels(), {}, only=["data directory", "postgres"])
     )
     assert "embedded" in found["postgres"].found
-    assert found["migrations"].found == "0 of 2 applied; 2 follow at the next start"
+    assert found["migrations"].found == "0 of 3 applied; 3 follow at the next start"
     assert "to be created" in found["data directory"].found
 
 

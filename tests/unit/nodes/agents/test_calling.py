@@ -13,15 +13,16 @@ from uuid import UUID, uuid4
 import pytest
 from langgraph.errors import GraphInterrupt
 
+from nodes.agents.breaker import FAILURES
 from nodes.agents.calling import MAX_FALLBACKS, Answered, NoAnswer, ask
 from nodes.teams.steps import Step
 from state.agent_ports import Agent, AgentCall, AgentKind, AgentNeeds
-from state.agents import AgentRecord, AgentReply
+from state.agents import AgentRecord, AgentReply, Breaker
 from state.errors import AgentFailed, BadRequest, Broken, CircuitOpen, LabError, NoDatabase, NotFound, TimedOut
 from state.flows import AgentSpec
 from tests.fakes import FakeModels
+from tests.unit.nodes.agents.records import NOW, agent
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 Act = AgentReply | BaseException | Callable[[AgentCall], Any]
 HELLO = AgentReply("hello", "hello", input_tokens=3, output_tokens=2)
 
@@ -84,7 +85,9 @@ class Registered:
         ]
 
     async def may_call(self, agent_id: str) -> None:
-        if agent_id in self.open:
+        if agent_id not in self.open:
+            self.told.append(f"{agent_id} may?")
+        else:
             raise CircuitOpen(f"{agent_id} rests")
 
     async def succeeded(self, agent_id: str) -> None:
@@ -117,33 +120,6 @@ class Noted:
         self.tokens.append(input_tokens + output_tokens)
 
 
-def agent(agent_id: str, *capabilities: str, **changes: Any) -> AgentRecord:
-    record = AgentRecord(
-        agent_id=agent_id,
-        name=agent_id.upper(),
-        description="",
-        agent_type="agent",
-        agent_class="HttpAgent",
-        endpoint=f"http://{agent_id}.example",
-        capabilities=capabilities,
-        config={},
-        tools=(),
-        system_prompt="",
-        metadata={},
-        origin="api",
-        enabled=True,
-        health="healthy",
-        health_error=None,
-        health_seconds=None,
-        checked_at=None,
-        heartbeat_at=None,
-        message_count=0,
-        created_at=NOW,
-        updated_at=NOW,
-    )
-    return replace(record, **changes)
-
-
 @dataclass
 class Team:
     """Agents that act, registered; what `ask` is handed."""
@@ -170,7 +146,10 @@ class Team:
 
 
 def team(*records: AgentRecord, open: Sequence[str] = (), **acts: Sequence[Act] | Act) -> Team:
+    """`open`: those whose breaker lets nobody through."""
     listed = {name: act if isinstance(act, Sequence) else [act] for name, act in acts.items()}
+    was_open = Breaker(FAILURES, open_until=NOW)
+    records = tuple(replace(one, breaker=was_open) if one.agent_id in open else one for one in records)
     return Team(Acting(listed), Registered(records, frozenset(open)))
 
 
@@ -253,12 +232,30 @@ async def test_where_asking_again_cannot_help_others_are_asked_at_once(
     assert asked.directory.told == ["b well"], "neither counts against the agent"
 
 
-async def test_for_a_capability_one_that_may_be_called_goes_before_one_that_may_not() -> None:
-    resting = agent("a", "writing")
-    resting = replace(resting, breaker=replace(resting.breaker, open_until=NOW))
-    asked = team(resting, agent("b", "writing", health="unhealthy"), agent("c", "writing"), c=HELLO)
-    answered = await asked.ask(BY_CAPABILITY)
-    assert (answered.agent_id, answered.tried) == ("c", ())
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("first", "who"),
+    [
+        (agent("a", "writing", breaker=Breaker(FAILURES, open_until=LATER)), "c"),
+        (agent("a", "writing", breaker=Breaker(FAILURES, open_until=NOW, probe_until=LATER)), "c"),
+        (agent("a", "writing", breaker=Breaker(FAILURES, open_until=NOW)), "a"),
+        (agent("a", "writing", health="unhealthy"), "c"),
+        (agent("a", "writing", health="unknown", running=9), "a"),
+    ],
+    ids=["rests", "is tried", "has rested", "offline", "unknown"],
+)
+async def test_for_a_capability_the_first_that_may_be_called_is_asked(first: AgentRecord, who: str) -> None:
+    others = (agent("b", "writing", health="unhealthy"), agent("c", "writing"))
+    answered = await team(first, *others, a=HELLO, c=HELLO).ask(BY_CAPABILITY)
+    assert (answered.agent_id, answered.tried) == (who, ())
+
+
+async def test_one_that_is_let_through_to_try_is_called_and_its_answer_told() -> None:
+    asked = team(agent("a", breaker=Breaker(FAILURES, open_until=NOW)), a=HELLO)
+    assert (await asked.ask(BY_ID)).agent_id == "a"
+    assert asked.directory.told == ["a may?", "a well"]
 
 
 async def test_nobody_is_asked_twice_and_no_more_than_five_instead() -> None:

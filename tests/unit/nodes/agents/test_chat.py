@@ -69,6 +69,16 @@ async def test_a_model_that_calls_tools_without_end_fails() -> None:
         await agent.process(call_of())
 
 
+async def test_with_pick_tools_it_is_offered_those_that_the_request_calls_for() -> None:
+    models = FakeModels("2", "Hello")
+    named = ("calculator", "convert", "text_operation")
+    agent = KIND.make(spec_of(tools=named, config={"pick_tools": True}), needs_of(models))
+    await agent.process(call_of("What is 17 + 25?"))
+    await agent.process(call_of("Hello!"))
+    assert [[tool.name for tool in bound["tools"]] for bound in models.bound if bound] == [["calculator"]]
+    assert len(models.bound) == 2
+
+
 async def test_what_a_tool_refuses_is_told_to_the_model() -> None:
     models = FakeModels(tool_call("1 / 0"), "I cannot")
     agent = KIND.make(spec_of(tools=("calculator",)), needs_of(models))

@@ -1,0 +1,61 @@
+"""What a client is told when its job has ended: the job as it would be shown, and not the run behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+import orjson
+
+from server.db.jobs import Job
+from server.run_queue.shapes import Ending, Run
+from server.run_queue.webhooks import delivery
+from server.wire.executions import execution_view, job_view, now
+from server.wire.progress import progress_of
+from server.wire.values import encode
+
+T = TypeVar("T")
+
+
+def job_delivery(run: Run, ending: Ending) -> tuple[str, bytes] | None:
+    """Where the end of a run is told and with what body: of a job what `GET` gives, of other runs the run."""
+    told = delivery(run, ending)
+    if told is None or "own_thread" not in run.metadata:
+        return told
+    job = _ended(run, ending)
+    view = job_view if run.graph_id == "crew" else execution_view
+    return told[0], encode(view(job, progress_of(job.output), now()))
+
+
+def _ended(run: Run, ending: Ending) -> Job:
+    """The job as its last run leaves it; one that was resumed began with another run."""
+    return Job(
+        job_id=_read(UUID, run.metadata.get("job_id"), run.run_id),
+        run_id=run.run_id,
+        thread_id=run.thread_id,
+        graph_id=run.graph_id,
+        assistant_id=run.assistant_id,
+        metadata=run.metadata,
+        run_status=ending.status,
+        waits=ending.status == "success" and ending.thread_status == "interrupted",
+        error=None if ending.error is None else f"{ending.error['error']}: {ending.error['message']}",
+        attempt=run.attempt,
+        created_at=_read(datetime.fromisoformat, run.metadata.get("job_created_at"), run.created_at),
+        # Of a run that runs: when its worker took it.
+        started_at=run.updated_at,
+        finished_at=now(),
+        input=run.kwargs.get("input"),
+        webhook=None,
+        output=None if ending.output is None else orjson.loads(ending.output),
+        next=None,
+    )
+
+
+def _read(reader: Callable[[str], T], said: object, otherwise: T) -> T:
+    """What a run's metadata say, which any client may have written."""
+    try:
+        return reader(said) if isinstance(said, str) else otherwise
+    except ValueError:
+        return otherwise

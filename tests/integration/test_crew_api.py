@@ -1,0 +1,341 @@
+"""`/api/v1/crew` as its clients use it: the whole application over real Postgres, agents in Python."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from ipaddress import ip_network
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from server.cli.models.client import read_events
+from server.definitions import definition_id
+from tests.integration.served import Served, serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    folder = tmp_path_factory.mktemp("crews")
+    async with serving(postgres, folder, allowed_networks=(ip_network("127.0.0.0/8"),)) as opened:
+        yield opened
+
+
+def agent(name: str, kind: str = "Echo", **config: Any) -> dict[str, Any]:
+    return {"agent_id": name, "agent_class": kind, "config": {"attempts": 1, **config}}
+
+
+async def keep(served: Served, *agents: Mapping[str, Any], **fields: Any) -> str:
+    """The id of a crew of its own."""
+    crew_id = uuid4().hex
+    await served.ok("PUT", "/api/v1/crew", 201, json={"crew_id": crew_id, "agents": list(agents), **fields})
+    return crew_id
+
+
+async def run(served: Served, crew_id: str, query: str = "hello", **fields: Any) -> Any:
+    """The job at its end."""
+    body = {"crew_id": crew_id, "query": query, "wait": True, **fields}
+    return await served.ok("POST", "/api/v1/crew/execute", json=body)
+
+
+async def begin(served: Served, crew_id: str, **fields: Any) -> str:
+    """The id of a job in the queue."""
+    body = {"crew_id": crew_id, "query": "hello", **fields}
+    made = await served.ok("POST", "/api/v1/crew/execute", 202, json=body)
+    return str(made["job_id"])
+
+
+async def until(served: Served, job_id: str, status: str, agents: int = 0) -> Any:
+    """The job as soon as it stands so and that many agents had their turn."""
+    async with asyncio.timeout(20):
+        while True:
+            job = await served.ok("GET", f"/api/v1/crew/jobs/{job_id}")
+            if job["status"] == status and len(job["agents"]) >= agents:
+                return job
+            await asyncio.sleep(0.02)
+
+
+async def heard(served: Served, job_id: str, **headers: str) -> list[tuple[str, Any]]:
+    response = await served.http.get(f"/api/v1/crew/jobs/{job_id}/stream", headers=headers)
+    assert response.status_code == 200 and response.headers["content-type"].startswith("text/event-stream")
+    return list(read_events(iter(response.text.splitlines())))
+
+
+async def test_a_crew_is_kept_changed_found_and_deleted(served: Served) -> None:
+    crew = {"crew_id": "pair", "name": "A pair", "agents": [agent("one"), agent("two")], "execution_mode": "SEQUENTIAL"}
+    made = await served.ok("PUT", "/api/v1/crew", 201, json=crew)
+    assert (made["status"], made["version"], made["agents"]) == ("created", 1, ["one", "two"])
+    assert made["assistant_id"] == str(definition_id("crew", "pair"))
+    again = await served.ok("PUT", "/api/v1/crew/", json=crew)
+    assert (again["status"], again["version"]) == ("updated", 1), "nothing has changed"
+    changed = await served.ok("PUT", "/api/v1/crew", json={**crew, "execution_mode": "Parallel"})
+    assert changed["version"] == 2
+
+    shown = await served.ok("GET", "/api/v1/crew/pair")
+    assert shown["execution_mode"] == "parallel" and shown["agents"][0]["agent_class"] == "Echo"
+    assert (
+        shown
+        == await served.ok("GET", "/api/v1/crew?crew_id=pair")
+        == await served.ok("GET", "/api/v1/crew?name=A pair")
+    )
+    response = await served.http.get("/api/v1/crew?limit=1000")
+    assert "pair" in [one["crew_id"] for one in response.json()]
+    assert response.headers["x-pagination-total"] == str(len(response.json()))
+
+    # The same by the Agent Server's API: it is an assistant.
+    assistant = await served.ok("GET", f"/assistants/{made['assistant_id']}")
+    assert (assistant["graph_id"], assistant["version"], assistant["name"]) == ("crew", 2, "A pair")
+    drawn = await served.ok("GET", f"/assistants/{made['assistant_id']}/graph")
+    assert {"one", "two"} <= {node["id"] for node in drawn["nodes"]}
+
+    await served.ok("DELETE", "/api/v1/crew/pair", 204)
+    assert "there is no crew 'pair'" in await served.refused("DELETE", "/api/v1/crew?crew_id=pair", 404)
+    assert "pair" not in [one["crew_id"] for one in await served.ok("GET", "/api/v1/crew?limit=1000")]
+
+
+async def test_a_crew_without_an_id_is_given_one(served: Served) -> None:
+    made = await served.ok("PUT", "/api/v1/crew", 201, json={"name": "nameless", "agents": [agent("a")]})
+    await served.ok("DELETE", f"/api/v1/crew?crew_id={made['crew_id']}", 204)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"agents": []}, "agents"),
+        ({"agents": [{"agent_id": "a", "agent_class": "Ecko"}]}, "Echo"),
+        ({"agents": [{"agent_id": "a", "tools": ["hammer"]}]}, "calculator"),
+        ({"agents": [{"agent_id": "a"}, {"agent_id": "a"}]}, "two agents 'a'"),
+        ({"agents": [{"agent_id": "a", "klass": "x"}]}, "klass"),
+        ({"crew_id": "a/b", "agents": [{"agent_id": "a"}]}, "cannot stand in a URL"),
+        ({"crew_id": "jobs", "agents": [{"agent_id": "a"}]}, "is taken"),
+        ([], "mapping"),
+    ],
+    ids=["nobody", "class", "tool", "twice", "key", "url", "taken", "list"],
+)
+async def test_a_crew_with_a_mistake_is_refused_with_what_is_wrong(served: Served, body: Any, told: str) -> None:
+    assert told in await served.refused("PUT", "/api/v1/crew", 422, json=body)
+
+
+async def test_bodies_that_are_none_are_refused(served: Served) -> None:
+    plain = {"content-type": "text/plain"}
+    await served.refused("PUT", "/api/v1/crew", 415, content="{}", headers=plain)
+    as_json = {"content-type": "application/json"}
+    await served.refused("PUT", "/api/v1/crew", 422, content='{"agents": [NaN]}', headers=as_json)
+    await served.refused("POST", "/api/v1/crew/execute", 400, content="[" * 300 + "]" * 300, headers=as_json)
+    assert "known are" in await served.refused(
+        "POST", "/api/v1/crew/execute", 422, json={"crew_id": "a", "query": "b", "webhook": "c"}
+    )
+
+
+async def test_a_crew_that_names_an_agent_that_is_not_registered_is_refused(served: Served) -> None:
+    body = {"agents": [agent("a", "HttpAgent", agent_id="zoe")]}
+    assert "zoe" in await served.refused("PUT", "/api/v1/crew", 409, json=body)
+
+
+async def test_a_job_is_accepted_runs_and_tells_its_result(served: Served) -> None:
+    crew_id = await keep(served, agent("one"), agent("two"), metadata={"team": 7})
+    body = {"crew_id": crew_id, "query": "hello", "metadata": {"ticket": 1, "crew_id": "another's"}}
+    response = await served.http.post("/api/v1/crew/execute", json=body)
+    made = response.json()
+    assert response.status_code == 202 and made["status"] == "PENDING"
+    assert response.headers["location"] == f"/api/v1/crew/jobs/{made['job_id']}"
+
+    job = await until(served, made["job_id"], "COMPLETED")
+    assert job == await served.ok("PATCH", f"/api/v1/crew/job?job_id={made['job_id']}")
+    assert (job["crew_id"], job["query"], job["metadata"], job["error"]) == (crew_id, "hello", {"ticket": 1}, None)
+    result = job["result"]
+    assert result["output"] == result["results"][-1] == "two: one: hello" and result["agent_ids"] == ["one", "two"]
+    assert result["metadata"]["team"] == 7 and [each["status"] for each in result["agents"]] == ["completed"] * 2
+    assert job["started_at"] <= job["completed_at"] and job["execution_time"] >= 0
+
+    # A job is an execution, a run and a thread, too.
+    execution = await served.ok("GET", f"/executions/{made['job_id']}")
+    assert execution["crew_id"] == crew_id and set(execution["node_results"]) == {"one", "two"}
+    kept = await served.ok("GET", f"/threads/{job['thread_id']}/runs/{made['job_id']}")
+    assert kept["status"] == "success"
+
+
+async def test_one_dead_agent_leaves_the_results_of_the_others(served: Served) -> None:
+    crew_id = await keep(served, agent("well"), agent("dead", "Broken"), execution_mode="parallel")
+    job = await run(served, crew_id)
+    assert job["status"] == "COMPLETED" and job["result"]["agent_ids"] == ["well"]
+    dead = next(each for each in job["result"]["agents"] if each["agent_id"] == "dead")
+    assert dead["status"] == "failed" and "it is broken" in dead["error"]
+
+
+async def test_a_crew_whose_only_agent_is_dead_fails_and_says_why(served: Served) -> None:
+    job = await run(served, await keep(served, agent("dead", "Broken")))
+    assert (job["status"], job["result"]) == ("FAILED", None) and "it is broken" in job["error"]
+    assert [each["status"] for each in job["agents"]] == ["failed"]
+    name, last = (await heard(served, job["job_id"]))[-1]
+    assert name == "error" and last["status"] == "FAILED" and "it is broken" in last["error"]
+
+
+async def test_a_stream_tells_each_turn_and_the_result_and_resumes_after_an_event(served: Served) -> None:
+    job_id = await begin(served, await keep(served, agent("one"), agent("two")))
+    events = await heard(served, job_id)
+    turns = [(data["step"], data["status"]) for name, data in events if name == "agent"]
+    assert turns == [("one", "started"), ("one", "completed"), ("two", "started"), ("two", "completed")]
+    assert events[-1][0] == "result" and events[-1][1]["result"]["output"] == "two: one: hello"
+
+    ended = await served.http.get(f"/api/v1/crew/jobs/{job_id}/stream")
+    ids = [line.removeprefix("id: ") for line in ended.text.splitlines() if line.startswith("id: ")]
+    assert len(ids) == len(set(ids)) == len(events), "after its end it tells the same"
+    rest = await heard(served, job_id, **{"Last-Event-ID": ids[2]})
+    assert rest == events[3:]
+    all_heard = await served.http.get(f"/api/v1/crew/jobs/{job_id}/stream", headers={"Last-Event-ID": ids[-1]})
+    assert all_heard.status_code == 204
+
+
+async def test_what_is_done_shows_while_the_job_runs_and_cancelling_ends_it(served: Served) -> None:
+    never = str(served.folder / uuid4().hex)
+    crew_id = await keep(served, agent("quick"), agent("slow", "Gate", file=never), execution_mode="parallel")
+    job_id = await begin(served, crew_id)
+    job = await until(served, job_id, "RUNNING", agents=1)
+    assert [each["agent_id"] for each in job["agents"]] == ["quick"] and job["result"] is None
+    assert (await served.ok("GET", f"/executions/{job_id}"))["node_results"]["quick"]["response"] == "quick: hello"
+
+    cancelled = await served.ok("POST", f"/api/v1/crew/jobs/{job_id}/cancel")
+    assert cancelled["status"] == "CANCELLED" and cancelled["completed_at"] is not None
+    assert "CANCELLED" in await served.refused("POST", f"/api/v1/crew/jobs/{job_id}/cancel", 409)
+    assert (await heard(served, job_id))[-1][0] == "error"
+
+
+async def test_jobs_are_listed_by_crew_and_status_and_counted(served: Served) -> None:
+    crew_id = await keep(served, agent("a"))
+    jobs = [(await run(served, crew_id, f"number {number}"))["job_id"] for number in range(3)]
+    mine = f"/api/v1/crew/jobs?crew_id={crew_id}"
+    listed = await served.ok("GET", mine)
+    assert [one["job_id"] for one in listed] == jobs[::-1] and listed[0]["query"] == "number 2"
+    response = await served.http.get(f"{mine}&status=completed&limit=2")
+    assert [one["job_id"] for one in response.json()] == jobs[:0:-1]
+    assert (response.headers["x-pagination-total"], response.headers["x-pagination-next"]) == ("3", "2")
+    assert await served.ok("GET", f"{mine}&status=FAILED") == []
+    assert "COMPLETED" in await served.refused("GET", f"{mine}&status=DONE", 422)
+    stats = await served.ok("GET", "/api/v1/crew/stats")
+    assert stats["crews"] >= 1 and stats["jobs"]["by_status"]["COMPLETED"] >= 3
+    assert stats["jobs"]["total"] == sum(stats["jobs"]["by_status"].values())
+
+
+async def test_a_job_and_the_thread_made_for_it_are_deleted(served: Served) -> None:
+    crew_id, thread_id = await keep(served, agent("a")), str(uuid4())
+    job = await run(served, crew_id)
+    await served.ok("DELETE", f"/api/v1/crew/jobs/{job['job_id']}", 204)
+    assert "there is no job" in await served.refused("GET", f"/api/v1/crew/jobs/{job['job_id']}", 404)
+    assert (await served.http.get(f"/threads/{job['thread_id']}")).status_code == 404
+
+    mine = await run(served, crew_id, thread_id=thread_id)
+    assert mine["thread_id"] == thread_id
+    await served.ok("DELETE", f"/executions/{mine['job_id']}", 204)
+    await served.ok("GET", f"/threads/{thread_id}")
+
+
+async def test_a_running_job_is_stopped_before_it_is_deleted(served: Served) -> None:
+    never = str(served.folder / uuid4().hex)
+    job_id = await begin(served, await keep(served, agent("slow", "Gate", file=never)))
+    await until(served, job_id, "RUNNING")
+    await served.ok("DELETE", f"/api/v1/crew/jobs/{job_id}", 204)
+    await served.refused("GET", f"/executions/{job_id}", 404)
+
+
+async def test_clean_up_takes_jobs_that_ended_long_enough_ago(served: Served) -> None:
+    crew_id = await keep(served, agent("a"))
+    job = await run(served, crew_id)
+    assert await served.ok("POST", "/api/v1/crew/cleanup") == {
+        "deleted": 0, "matched": 0, "dry_run": False, "job_ids": []
+    }  # fmt: skip
+    asked = {"older_than_hours": 0, "dry_run": True}
+    would = await served.ok("POST", "/api/v1/crew/cleanup", json=asked)
+    assert job["job_id"] in would["job_ids"] and would["deleted"] == 0
+    done = await served.ok("POST", "/api/v1/crew/cleanup", json={**asked, "dry_run": False})
+    assert done["job_ids"] == would["job_ids"] and done["deleted"] == len(would["job_ids"])
+    assert await served.ok("GET", f"/api/v1/crew/jobs?crew_id={crew_id}") == []
+
+
+async def test_a_job_goes_on_with_the_crew_as_it_was_when_it_began(served: Served) -> None:
+    gate = served.folder / uuid4().hex
+    crew_id = await keep(served, agent("slow", "Gate", file=str(gate)), agent("old"))
+    job_id = await begin(served, crew_id)
+    await served.ok("PUT", "/api/v1/crew", json={"crew_id": crew_id, "agents": [agent("new")]})
+    gate.write_text("")
+    job = await until(served, job_id, "COMPLETED")
+    assert job["result"]["agent_ids"] == ["slow", "old"]
+    assert (await run(served, crew_id))["result"]["agent_ids"] == ["new"]
+
+
+async def test_settings_of_one_job_reach_it_and_unknown_ones_are_refused(served: Served) -> None:
+    crew_id = await keep(served, agent("a"))
+    job = await run(served, crew_id, context={"model": "demo", "temperature": 0.5})
+    assert job["status"] == "COMPLETED" and job["result"]["agent_ids"] == ["a"]
+    body = {"crew_id": crew_id, "query": "q"}
+    wrong = {**body, "context": {"modle": "demo"}}
+    assert "modle" in await served.refused("POST", "/api/v1/crew/execute", 422, json=wrong)
+    await served.refused("POST", "/api/v1/crew/execute", 404, json={**body, "context": {"model": "no-such-model"}})
+
+
+async def test_what_a_job_needs_is_checked_before_it_is_accepted(served: Served) -> None:
+    execute = "/api/v1/crew/execute"
+    assert "there is no crew" in await served.refused("POST", execute, 404, json={"crew_id": "x", "query": "q"})
+    crew_id = await keep(served, agent("a"))
+    body = {"crew_id": crew_id, "query": "q"}
+    assert "query" in await served.refused("POST", execute, 422, json={**body, "query": ""})
+    private = {**body, "webhook_url": "http://10.0.0.1/told"}
+    assert "private IP range" in await served.refused("POST", execute, 422, json=private)
+    thread = await served.ok("POST", "/threads", json={"metadata": {"graph_id": "orchestrator"}})
+    other = {**body, "thread_id": thread["thread_id"]}
+    assert "orchestrator" in await served.refused("POST", execute, 409, json=other)
+    assert await served.ok("GET", f"/api/v1/crew/jobs?crew_id={crew_id}") == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/crew/jobs/x", "/executions/x", "/executions/x/messages", "/executions/x/stream"]
+)
+async def test_an_id_that_is_none_is_refused(served: Served, path: str) -> None:
+    await served.refused("GET", path, 422)
+    await served.refused("GET", path.replace("/x", f"/{uuid4()}"), 404)
+
+
+async def test_hidden_separators_and_odd_ids_are_refused(served: Served) -> None:
+    await served.refused("GET", "/api/v1/crew/..%2fjobs", 422)
+    await served.refused("GET", "/api/v1/crew/%00", 404)
+    await served.refused("GET", f"/api/v1/crew?crew_id={'x' * 201}", 422)
+    await served.refused("PATCH", "/api/v1/crew/job", 422)
+
+
+async def test_the_webhook_is_told_the_job_as_it_is_shown(served: Served) -> None:
+    told: list[tuple[str, Any]] = []
+
+    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = int(next(line for line in head.lower().splitlines() if line.startswith("content-length"))[15:])
+        told.append((head.split()[1], json.loads(await reader.readexactly(length))))
+        writer.write(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(receive, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        job = await run(served, await keep(served, agent("a")), webhook_url=f"http://127.0.0.1:{port}/told")
+        async with asyncio.timeout(20):
+            while not told:
+                await asyncio.sleep(0.02)
+    path, body = told[0]
+    clock = ("completed_at", "execution_time", "started_at")
+    assert path == "/told" and {**body, **dict.fromkeys(clock)} == {**job, **dict.fromkeys(clock)}
+
+
+async def test_a_run_of_the_sdk_is_a_job_too(served: Served) -> None:
+    crew_id = await keep(served, agent("a"))
+    assistant_id = str(definition_id("crew", crew_id))
+    made = await served.ok("POST", "/runs/wait", json={"assistant_id": assistant_id, "input": {"query": "by hand"}})
+    assert made["result"]["output"] == "a: by hand"
+    thread = await served.ok("POST", "/threads", json={})
+    body = {"assistant_id": assistant_id, "input": {"messages": [{"role": "user", "content": "said"}]}}
+    output = await served.ok("POST", f"/threads/{thread['thread_id']}/runs/wait", json=body)
+    listed = await served.ok("GET", f"/api/v1/crew/jobs?crew_id={crew_id}")
+    assert output["result"]["output"] == "a: said" and thread["thread_id"] in [one["thread_id"] for one in listed]

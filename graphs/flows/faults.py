@@ -76,7 +76,7 @@ def in_order(faults: Iterable[Fault]) -> list[Fault]:
 
 def dotted(path: Path) -> str:
     """`nodes[2].depends_on[0]`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in path).removeprefix(".")
 
 
 def near(word: str, known: Iterable[str]) -> str:

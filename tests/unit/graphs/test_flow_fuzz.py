@@ -1,4 +1,4 @@
-"""Mutated YAML and crew JSON: every refusal is a message of ours, and nothing is imported, opened or reached meanwhile."""
+"""Mutated YAML and crew JSON: every refusal is a message of ours; meanwhile nothing is imported, opened or reached."""
 
 import sys
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ EVENTS = (
     "shutil.",
     "urllib.",
 )
-"""Of Python's audit hooks: what no definition may bring about. (`os.` is system, exec, spawn, listdir, remove and such.)"""
+"""Of Python's audit hooks: what no definition may bring about. `os.`: system, exec, spawn, listdir, remove …"""
 
 
 class Watch:
@@ -179,19 +179,29 @@ JSON = st.recursive(
 
 @st.composite
 def mutated_data(draw: st.DrawFn, seed: Any) -> Any:
-    """`seed` with some of its values, or keys, replaced by anything that JSON, or Python's reader of it, can bring."""
-    value = draw(JSON) if draw(st.integers(0, 9)) == 0 else seed
-    if value is not seed:
-        return value
-    if isinstance(seed, dict):
-        changed = {
-            draw(PIECES) if draw(st.integers(0, 29)) == 0 else key: draw(mutated_data(seed[key])) for key in seed
-        }
-        return changed
-    if isinstance(seed, list):
-        kept = [draw(mutated_data(one)) for one in seed]
-        return kept * 2 if draw(st.integers(0, 19)) == 0 else kept
+    """`seed` with some values or keys replaced by anything that JSON, or Python's reader of it, can bring."""
+    for _ in range(draw(st.integers(1, 3))):
+        seed = _changed(seed, draw(st.lists(st.integers(0, 9), max_size=4)), draw(JSON), draw(st.integers(0, 3)))
     return seed
+
+
+def _changed(value: Any, way: list[int], new: Any, how: int) -> Any:
+    """`value`, what `way` leads to in it replaced by `new`, or doubled, or left out, or under another key."""
+    if not way or not isinstance(value, dict | list) or not value:
+        return new
+    step, rest = way[0] % len(value), way[1:]
+    if isinstance(value, list):
+        if how == 1:
+            return [*value, value[step]]
+        if how == 2 and not rest:
+            return [*value[:step], *value[step + 1 :]]
+        return [*value[:step], _changed(value[step], rest, new, how), *value[step + 1 :]]
+    key = list(value)[step]
+    if how == 2 and not rest:
+        return {one: held for one, held in value.items() if one != key}
+    if how == 3 and isinstance(new, str):
+        return {new if one == key else one: held for one, held in value.items()}
+    return {**value, key: _changed(value[key], rest, new, how)}
 
 
 FUZZ = settings(

@@ -69,6 +69,30 @@ async def test_a_model_that_calls_tools_without_end_fails() -> None:
         await agent.process(call_of())
 
 
+async def test_with_json_the_answer_is_held_to_a_form_and_read() -> None:
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    models = FakeModels('{"name": "Ana"}', "Ana", "7")
+    replies = [
+        await KIND.make(spec_of(config={"json": form}), needs_of(models)).process(call_of()) for form in (True, schema)
+    ]
+    assert replies[0].output == {"response": '{"name": "Ana"}', "data": {"name": "Ana"}}
+    assert replies[1].output == {"response": "Ana"}, "what is no JSON is a text as ever"
+    named = {"name": "answer", "schema": schema}
+    assert [bound["response_format"] for bound in models.bound] == [
+        {"type": "json_object"},
+        {"type": "json_schema", "json_schema": named},
+    ]
+    with pytest.raises(BadRequest, match=r"config\.json is for agents without tools; it has calculator"):
+        KIND.check(spec_of(config={"json": True}, tools=("calculator",)))
+
+
+async def test_a_model_that_cannot_be_held_to_a_form_is_asked_without() -> None:
+    card = CARD.model_copy(update={"provider": "anthropic"})
+    models = FakeModels('{"name": "Ana"}', cards=[card])
+    reply = await KIND.make(spec_of(config={"json": True}), needs_of(models)).process(call_of())
+    assert reply.output["data"] == {"name": "Ana"} and models.bound == [{}]
+
+
 async def test_with_pick_tools_it_is_offered_those_that_the_request_calls_for() -> None:
     models = FakeModels("2", "Hello")
     named = ("calculator", "convert", "text_operation")
@@ -118,6 +142,7 @@ def test_an_unknown_tool_is_refused_with_those_that_there_are() -> None:
         ({"timeout": float("inf")}, "config.timeout"),
         ({"attempts": 11}, "config.attempts"),
         ({"prompt": ["a"]}, "config.prompt"),
+        ({"json": "yes"}, r"config\.json"),
     ],
     ids=str,
 )

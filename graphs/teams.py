@@ -7,12 +7,14 @@ those after it go on with what there is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy
 
+from graphs.flows.order import supersteps
 from graphs.services import Services
 from nodes.agents.kinds import shipped_kinds
 from nodes.teams.aggregate import aggregate
@@ -59,6 +61,7 @@ def wire(
 
     `kinds`: of the steps that are no agent's turn, by default the shipped ones.
     """
+    team = in_order(team)
     graph = frame(team, needs, kinds=kinds, retry=retry)
     for step in team.steps:
         _join(graph, step.depends_on or ("begin",), step.id)
@@ -70,6 +73,13 @@ def wire(
         last = ["aggregate"]
     _join(graph, last, "finish")
     return graph
+
+
+def in_order(team: Team) -> Team:
+    """A team whose steps stand in the order in which they run; those that run at once as they are written."""
+    steps = {step.id: step for step in team.steps}
+    rounds = supersteps({step.id: step.depends_on for step in team.steps})
+    return replace(team, steps=tuple(steps[name] for together in rounds for name in together))
 
 
 def frame(

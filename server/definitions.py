@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
+from graphs.crews.build import read_crew
 from graphs.crews.check import check_crew
 from graphs.flows.check import check_flow, checked
-from graphs.flows.faults import Fault, Positions
+from graphs.flows.faults import Fault, FlowErrors, Positions
+from graphs.flows.load import flow_from
 from server.db.assistant_shapes import Assistant, AssistantChange, AssistantFilter, NewAssistant
 from server.db.assistants import Assistants
 from server.registered import check_registered, known_names
@@ -111,6 +113,18 @@ class Definitions:
         if found is None or found.graph_id != kind:
             raise NotFound(f"there is no {kind} '{name[:200]}'; GET {LISTED_AT[kind]} lists those there are")
         return Kept(kind, found)
+
+    async def runnable(self, tenant: str, kind: Kind, name: str) -> Kept:
+        """One whose names are all still there. Raises NotFound, Conflict: what is missing now."""
+        kept = await self.get(tenant, kind, name)
+        try:
+            if kind == "crew":
+                await self.check_crew(read_crew(kept.definition))
+            else:
+                await self.check_flow(flow_from(kept.definition))
+        except FlowErrors as error:
+            raise Conflict(f"{kind} '{name}' cannot run now: {error}") from None
+        return kept
 
     async def crew_named(self, tenant: str, name: str) -> Kept:
         """The crew of exactly this name, of several the one made last. Raises NotFound."""

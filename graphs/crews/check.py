@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from graphs.crews.dag import ancestors_of, sources_of
+from graphs.crews.dag import sources_of
 from graphs.flows.faults import Fault, FlowErrors, Path, Positions, in_order, listed, near, shown
+from graphs.flows.order import ancestors
 from nodes.agents.kinds import kind_of
 from nodes.teams.references import find, name_of
 from state.agent_ports import AgentKind, AgentNeeds
@@ -99,7 +100,7 @@ def seen_by(crew: CrewSpec, index: int) -> list[str]:
         case "parallel":
             return [name for name in names if name != crew.aggregator] if names[index] == crew.aggregator else []
         case "flow":
-            before = ancestors_of(names[index], sources_of(crew))
+            before = ancestors(sources_of(crew))[names[index]]
             return [name for name in names if name in before]
     return names
 

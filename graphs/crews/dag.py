@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-
 from graphs.crews.steps import step_of, team_of
 from graphs.teams import TeamGraph, wire
 from state.agent_ports import AgentNeeds
@@ -29,14 +27,3 @@ def sources_of(crew: CrewSpec) -> dict[str, tuple[str, ...]]:
     }
     names = [agent.agent_id for agent in crew.agents]
     return {target: tuple(source for source in names if (source, target) in pairs) for target in names}
-
-
-def ancestors_of(name: str, sources: Mapping[str, Collection[str]]) -> set[str]:
-    """All that end before `name` begins, directly or through others."""
-    found: set[str] = set()
-    open_ends = [name]
-    while open_ends:
-        new = set(sources[open_ends.pop()]) - found
-        found |= new
-        open_ends += new
-    return found

@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -71,6 +72,7 @@ async def describe(client: httpx.AsyncClient, endpoint: str, key: str | None) ->
 
 async def ask(client: httpx.AsyncClient, endpoint: str, call: AgentCall, key: str | None) -> AgentReply:
     """One turn. Raises as `A2AAgent.process`; nothing bounds how long it takes but the caller."""
+    body_of(replace(call, input={**call.input, "text": call.text}))  # what cannot be sent is no fault of the agent
     with _told(key):
         card = await _card(client, endpoint, key)
         config = ClientConfig(
@@ -114,8 +116,7 @@ def _message(call: AgentCall, card: AgentCard) -> Message:
     parts = [new_text_part(call.text)]
     if "application/json" in card.default_input_modes:
         parts.append(new_data_part(dict(call.input), media_type="application/json"))
-    name = idempotency_key(call, body_of(call))
-    message_id = uuid.uuid4() if call.execution_id is None else uuid.uuid5(call.execution_id, name)
+    message_id = uuid.uuid4() if call.execution_id is None else uuid.uuid5(call.execution_id, idempotency_key(call))
     return Message(
         message_id=str(message_id), role=Role.ROLE_USER, parts=parts, metadata={"config": travelling(call.config)}
     )
@@ -189,8 +190,7 @@ def _told(key: str | None) -> Iterator[None]:
     except (A2AError, httpx.HTTPError) as error:
         cause = error.__cause__
         if isinstance(cause, httpx.HTTPStatusError):
-            status = cause.response.status_code
-            raise status_error(status, f"from {cause.request.url.path}") or AgentFailed(f"status {status}") from error
+            raise status_error(cause.response.status_code, f"from {cause.request.url.path}") from error
         raise AgentFailed(words_of(str(error) or type(error).__name__, key)) from error
     except LabError:
         raise

@@ -75,6 +75,7 @@ _CHATS = (
         name="Extractor",
         description="Extracts what is asked for as JSON.",
         capabilities=("extraction",),
+        config={"json": True},
         system_prompt=(
             "You extract what is asked for from the text. Answer with JSON only, with null where the text does not say "
             "it."

@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from langchain.agents import create_agent
-from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool, ToolException
-from langgraph.errors import GraphRecursionError
-from langgraph.prebuilt.tool_node import ToolCallRequest
-from langgraph.types import Command
+import orjson
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AnyMessage
+from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from nodes.agents.asking import Choice, ModelConfig, choose, compose, tell_model, tokens_of, tools_named
 from nodes.agents.config import config_of, read_config
 from nodes.agents.memory import KEPT, Exchange, exchanges_of, keep_exchange
+from nodes.agents.react import react
 from nodes.analyze import analyze
 from nodes.calling.forms import TAKE_FORMS
 from nodes.calling.window import sendable
 from nodes.tools.choose import choose_tools
-from nodes.tools.failures import tell_failure
 from state.agent_ports import Agent, AgentCall, AgentNeeds
 from state.agents import AgentRecord, AgentReply
-from state.errors import AgentFailed, BadRequest
+from state.errors import BadRequest
 from state.flows import AgentSpec
 from state.ports import ChatModels
 from state.tasks import Task
@@ -113,11 +108,10 @@ class ChatAgent:
             call.text,
         )
         tell_model(choice, self._models, step=call.step, agent_id=call.agent_id, attempt=call.attempt)
-        said = (
-            await self._loop(choice, messages, tools, config.max_turns)
-            if tools
-            else [await self._plain(choice, messages, config.form)]
-        )
+        if tools:
+            said = await react(self._chat(choice), messages, tools, config.max_turns)
+        else:
+            said = [await self._plain(choice, messages, config.form)]
         text = said[-1].text.strip()
         if config.remembered and call.memory is not None:
             exchange = Exchange(request=call.text, answer=text, at=datetime.now(UTC).isoformat())
@@ -136,32 +130,15 @@ class ChatAgent:
             return await asyncio.to_thread(called_for, call.text, self._tools)
         return self._tools
 
+    def _chat(self, choice: Choice) -> BaseChatModel:
+        return self._models.chat(choice.model, strategy=choice.strategy, sampling=choice.sampling)
+
     async def _plain(self, choice: Choice, messages: list[AnyMessage], form: bool | dict[str, Any]) -> AnyMessage:
         """One call; held to JSON where that is asked for and the model's provider can do it."""
-        chat = self._models.chat(choice.model, strategy=choice.strategy, sampling=choice.sampling)
+        chat = self._chat(choice)
         if not form or self._models.card(choice.model).provider not in TAKE_FORMS:
             return sendable(await chat.ainvoke(messages))
         return sendable(await chat.bind(response_format=response_format(form)).ainvoke(messages))
-
-    async def _loop(
-        self, choice: Choice, messages: list[AnyMessage], tools: Sequence[BaseTool], turns: int
-    ) -> list[AnyMessage]:
-        """What the model and its tools said, the answer last."""
-        chat = self._models.chat(choice.model, strategy=choice.strategy, sampling=choice.sampling)
-        system = messages[0] if isinstance(messages[0], SystemMessage) else None
-        asked = messages[1:] if system is not None else messages
-        # It compiles a graph: 14 ms (measured) in which nobody else on this event loop would get on.
-        loop: Any = await asyncio.to_thread(
-            partial(create_agent, chat, tools, system_prompt=system, middleware=[Turns(turns)])
-        )
-        # A round is a step of the model and one of the tools; the bound is for a model that calls tools it is not
-        # offered any more.
-        bounded = RunnableConfig(recursion_limit=2 * turns + 4)
-        try:
-            final = await loop.ainvoke({"messages": asked}, bounded)
-        except GraphRecursionError as error:
-            raise AgentFailed(f"it asked for tools more than {turns} times and gave no answer") from error
-        return after_request(final["messages"])
 
 
 def called_for(text: str, tools: Sequence[BaseTool]) -> list[BaseTool]:
@@ -180,8 +157,8 @@ def output_of(text: str, form: bool | dict[str, Any]) -> dict[str, Any]:
     """The output; `data` is there where a form was asked for and the answer is JSON."""
     output: dict[str, Any] = {"response": text}
     if form:
-        with suppress(ValueError, RecursionError):
-            output["data"] = json.loads(text)
+        with suppress(orjson.JSONDecodeError):  # orjson: no NaN, no halves of pairs, no integers beyond 64 bits
+            output["data"] = orjson.loads(text)
     return output
 
 
@@ -189,44 +166,3 @@ def key_of(call: AgentCall) -> str:
     """Of an exchange in the memory: the same when the step runs again with the same question, as after a crash."""
     asked = hashlib.sha256(call.text.encode("utf-8", "replace")).hexdigest()[:16]
     return f"{call.execution_id or uuid.uuid4()}:{call.step}:{asked}"
-
-
-class Turns(AgentMiddleware[Any, Any, Any]):
-    """After `most` rounds the model is offered no more tools and has to answer; a tool's failure is told to it."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-
-    async def awrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
-    ) -> ModelResponse[Any]:
-        if rounds(request.messages) >= self._most:
-            request = request.override(tools=[])
-        response = await handler(request)
-        # Halves of surrogate pairs, as in a tool call's JSON, would end the stream that tells of the reply.
-        response.result = [sendable(message) for message in response.result]  # type: ignore[arg-type]  # as it was
-        return response
-
-    async def awrap_tool_call(
-        self,
-        request: ToolCallRequest,
-        handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
-    ) -> ToolMessage | Command[Any]:
-        try:
-            return await handler(request)
-        except (ToolException, ValueError) as error:
-            call = request.tool_call
-            return ToolMessage(tell_failure(error), tool_call_id=call["id"] or "", name=call["name"], status="error")
-
-
-def after_request(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """What was said after the last human message. Not counted from the front: of a loop that goes on from an earlier
-    attempt's checkpoint the remembered exchanges are that attempt's."""
-    asked = max((place for place, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
-    return list(messages[asked + 1 :])
-
-
-def rounds(messages: Sequence[AnyMessage]) -> int:
-    """How often the model has asked for tools."""
-    return sum(isinstance(message, AIMessage) and bool(message.tool_calls) for message in messages)

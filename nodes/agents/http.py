@@ -58,30 +58,29 @@ class HttpAgent:
         timeout = timeout_of(call.config, self.request_timeout_sec)
         try:
             async with self.http(timeout) as client:
-                response = await client.post(self.url, content=body, headers=self._headers(call, body))
+                response = await client.post(self.url, content=body, headers=self._headers(call))
         except httpx.TimeoutException as error:
             raise TimedOut(f"no answer within {timeout:g} s ({type(error).__name__})") from error
         except httpx.HTTPError as error:
             raise AgentFailed(f"cannot be reached: {words_of(str(error) or type(error).__name__, self.key)}") from error
         return self._reply(response)
 
-    def _headers(self, call: AgentCall, body: bytes) -> dict[str, str]:
+    def _headers(self, call: AgentCall) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self.key is not None:
             headers |= {"Authorization": f"Bearer {self.key}", "X-API-Key": self.key}
         if call.execution_id is not None:
-            headers |= {"X-Execution-Id": str(call.execution_id), "Idempotency-Key": idempotency_key(call, body)}
+            headers |= {"X-Execution-Id": str(call.execution_id), "Idempotency-Key": idempotency_key(call)}
         return headers
 
     def _reply(self, response: httpx.Response) -> AgentReply:
-        words = words_of(said(response.content), self.key)
-        error = status_error(response.status_code, words)
-        if error is not None:
-            raise error
+        content = response.content
+        if not response.is_success:
+            raise status_error(response.status_code, words_of(said(content), self.key))
         try:
-            return reply_of(orjson.loads(response.content))
+            return reply_of(orjson.loads(content))
         except orjson.JSONDecodeError as error:
-            raise AgentFailed(f"the answer is not JSON: {words}") from error
+            raise AgentFailed(f"the answer is not JSON: {words_of(said(content), self.key)}") from error
         except AgentFailed as error:
             raise AgentFailed(words_of(str(error), self.key)) from None
 
@@ -89,17 +88,18 @@ class HttpAgent:
 def body_of(call: AgentCall) -> bytes:
     """What is sent: `input` and `config`. Raises BadRequest where that is no JSON."""
     try:
-        return orjson.dumps({"input": call.input, "config": travelling(call.config)}, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps({"input": call.input, "config": travelling(call.config)})
     except TypeError as error:
         raise BadRequest(f"the input of step '{call.step}' cannot be sent as JSON: {one_line(str(error))}") from error
 
 
-def idempotency_key(call: AgentCall, body: bytes) -> str:
+def idempotency_key(call: AgentCall) -> str:
     """The same for each attempt at one turn, so that an agent can tell a repeated call from a new one.
 
     A step of an adaptive crew may have several turns in one execution: these differ in what is asked.
     """
-    return f"{call.execution_id}:{call.step}:{hashlib.sha256(body).hexdigest()[:16]}"
+    asked = orjson.dumps([call.input, travelling(call.config)], option=orjson.OPT_SORT_KEYS)
+    return f"{call.execution_id}:{call.step}:{hashlib.sha256(asked).hexdigest()[:16]}"
 
 
 def said(content: bytes) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from nodes.agents.asking import tools_named
@@ -17,6 +18,7 @@ from nodes.agents.base import AgentContext, BaseAgent
 from nodes.agents.config import AgentConfig, config_of, read_config
 from nodes.agents.usage import Usage, counted
 from nodes.agents.words import one_line
+from nodes.calling.window import sendable_text
 from nodes.teams.texts import text_of
 from state.agent_ports import Agent, AgentCall, AgentNeeds
 from state.agents import AGENT_ID, AgentRecord, AgentReply, Capability, NewAgent
@@ -88,7 +90,7 @@ class PythonAgent:
 def reply_of(said: object, usage: Usage) -> AgentReply:
     """What `execute` returned as a reply; nothing is an empty text. Raises AgentFailed for what is no plain JSON."""
     if isinstance(said, AgentReply):
-        return replace(said, output=_plain(said.output))
+        return replace(said, output=_plain(said.output), text=sendable_text(said.text))
     output = _plain({"response": said or ""} if said is None or isinstance(said, str) else said)
     return AgentReply(
         output=output,
@@ -100,9 +102,10 @@ def reply_of(said: object, usage: Usage) -> AgentReply:
 
 
 def _plain(value: object) -> Any:
+    """As checkpoints and databases can keep it: `?` for halves of pairs, a float for what exceeds 64 bits."""
     try:
-        return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
+        return orjson.loads(json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
+    except (TypeError, ValueError, RecursionError) as error:  # JSONDecodeError, of too deep a nesting, is a ValueError
         reason = one_line(str(error))
         raise AgentFailed(f"it returned {type(value).__name__}, which is no plain JSON: {reason}") from error
 

@@ -101,10 +101,8 @@ def key_text(key: SecretStr | None) -> str | None:
     return text
 
 
-def status_error(status: int, words: str) -> AgentFailed | BadRequest | None:
-    """What an agent's HTTP status means: it may be asked again, it refused the request, or all is well."""
-    if 200 <= status < 300:
-        return None
+def status_error(status: int, words: str) -> AgentFailed | BadRequest:
+    """What an agent's HTTP status means that is none of success: it may be asked again, or it refused the request."""
     if 300 <= status < 400:
         return BadRequest(f"status {status}: a redirect, which is not followed; register the address it leads to")
     if status in _LATER or status >= 500:

@@ -80,16 +80,25 @@ def output_of(team: Team, state: CrewState, chosen: Sequence[StepOutcome]) -> st
 
 def result_of(team: Team, state: CrewState, output: str, finished: LogEntry) -> CrewResult:
     """The whole result. `results` and `agent_ids` go together: one of each for each answer, in their order."""
-    answered = [outcome for outcome in state.outcomes if outcome.status == "completed"]
+    outcomes = in_order(team, state.outcomes)
+    answered = [outcome for outcome in outcomes if outcome.status == "completed"]
     return CrewResult(
         output=output,
         results=tuple(outcome.text for outcome in answered),
         agent_ids=tuple(outcome.step if team.kind == "crew" else outcome.agent_id for outcome in answered),
-        agents=tuple(execution_of(outcome) for outcome in state.outcomes),
-        execution_log=(*state.log, finished),
-        node_results={name: node_result(outcome) for name, outcome in latest(state.outcomes).items()},
+        agents=tuple(execution_of(outcome) for outcome in outcomes),
+        execution_log=(*sorted(state.log, key=lambda entry: entry.at), finished),
+        node_results={name: node_result(outcome) for name, outcome in latest(outcomes).items()},
         metadata=metadata_of(team, state, finished),
     )
+
+
+def in_order(team: Team, outcomes: Sequence[StepOutcome]) -> list[StepOutcome]:
+    """As the steps run; the graph has those that ran at once by name. In a loop, as they came."""
+    if team.sees == "all":
+        return list(outcomes)
+    places = {step.id: place for place, step in enumerate(team.steps)}
+    return sorted(outcomes, key=lambda outcome: places.get(outcome.step, len(places)))
 
 
 def execution_of(outcome: StepOutcome) -> AgentExecution:

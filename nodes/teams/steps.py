@@ -49,6 +49,7 @@ class Team:
     name: str
     mode: Mode
     steps: tuple[Step, ...]
+    """In the order in which they run, where that is known."""
     sees: Sees = "needed"
     exits: tuple[str, ...] = ()
     """The steps whose answers are the output; none: the last answer is."""

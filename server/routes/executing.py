@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,21 +11,17 @@ from fastapi import Depends, Header, Query, Request, Response
 from server.db.jobs import Graph, Job, JobFilter
 from server.definitions import Kept
 from server.executions import Asked
+from server.following import View, follow, shown
 from server.lab import Lab
-from server.routes.run_streams import GATHER_SEC, NOT_BUFFERED
+from server.routes.run_streams import NOT_BUFFERED
 from server.routes.whole import while_here
-from server.streaming.frames import END
-from server.streaming.job_events import HEARD_ALL, after_of, ending_of, event_id, events_of
+from server.streaming.job_events import after_of
 from server.streaming.live import LiveResponse
-from server.streaming.sse import EVENT_STREAM, HEARTBEAT, error_event, frame
+from server.streaming.sse import EVENT_STREAM, HEARTBEAT, frame
 from server.wire.answers import Page
-from server.wire.executions import now, status_of
-from server.wire.progress import Progress
-from server.wire.values import encode
-from state.errors import LabError
+from server.wire.executions import status_of
 
 MOST = 1_000
-View = Callable[[Job, Progress, Any], dict[str, Any]]
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID")]
 Limit = Annotated[int, Query(ge=1, le=MOST)]
@@ -40,11 +35,6 @@ def _page(limit: Limit = 100, offset: Offset = 0) -> Page:
 Paged = Annotated[Page, Depends(_page)]
 
 
-async def shown(lab: Lab, tenant: str, job: Job, view: View) -> dict[str, Any]:
-    """A job with what it has come to so far."""
-    return view(job, await lab.executions.progress(tenant, job), now())
-
-
 async def started(lab: Lab, tenant: str, kept: Kept, asked: Asked) -> Job:
     """A job that is in the queue. Raises NotFound (model), BadRequest, Conflict."""
     model = asked.settings.get("model")
@@ -54,7 +44,7 @@ async def started(lab: Lab, tenant: str, kept: Kept, asked: Asked) -> Job:
     return await lab.executions.get(tenant, run.run_id)
 
 
-async def waited(lab: Lab, tenant: str, job: Job, view: View, request: Request) -> dict[str, Any]:
+async def waited(lab: Lab, tenant: str, job: Job, view: View, request: Request) -> Mapping[str, Any]:
     """The job when it has ended, or asks something. A client that leaves ends its waiting, not the job."""
     ended = await while_here(lab.executions.wait(tenant, job.job_id), request)
     return await shown(lab, tenant, ended, view)
@@ -88,25 +78,8 @@ def heard(lab: Lab, tenant: str, job: Job, view: View, last_event_id: str | None
 
 
 async def _pieces(lab: Lab, tenant: str, job: Job, view: View, after: int) -> AsyncIterator[bytes]:
-    """Events that came together go in one piece; the last one tells how the job stands."""
-    try:
-        run = await lab.queue.get(tenant, job.run_id)
-        async for frames in lab.hub.read(tenant, run, after):
-            told = [
-                frame(name, data, event_id(run.run_id, each.seq)) for each in frames for name, data in events_of(each)
-            ]
-            if told:
-                yield b"".join(told)
-            if frames[-1].name != END:
-                await asyncio.sleep(GATHER_SEC)
-        if lab.hub.leaving:
-            return  # it goes on elsewhere; its client comes again after what it has heard
-        ended = await lab.executions.get(tenant, job.job_id)
-        name, data = ending_of(ended, await shown(lab, tenant, ended, view))
-        yield frame(name, data, event_id(run.run_id, HEARD_ALL))
-    except LabError as error:
-        told_error = error_event(error)
-        yield frame(told_error.name, encode(told_error.data))
+    async for said in follow(lab, tenant, job, view, after):
+        yield b"".join(frame(*each) for each in said)
 
 
 def job_url(job_id: UUID) -> str:

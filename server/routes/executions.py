@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from server.db.jobs import BOTH, Graph
 from server.deps import CurrentLab, CurrentTenant
-from server.routes.executing import MOST, LastEventId, Paged, execution_url, heard, listed, shown
+from server.following import shown
+from server.routes.executing import MOST, LastEventId, Paged, execution_url, heard, listed
 from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.executions import Answer, execution_listed, execution_view, now

@@ -7,15 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from graphs.flows.faults import FlowErrors
-from graphs.flows.load import LoadedFlow, flow_from
+from graphs.flows.load import LoadedFlow
 from server.deps import CurrentLab, CurrentTenant
-from server.routes.executing import Paged, execution_url, paging, shown, started, waited
+from server.following import shown
+from server.routes.executing import Paged, execution_url, paging, started, waited
 from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.definitions import YAML, check_flow_id, fault_view, flow_listed, flow_of_body, flow_view
 from server.wire.executions import ExecuteFlow, execution_view
 from server.wire.shaped import body_of, described
-from state.errors import BadRequest, Conflict
+from state.errors import BadRequest
 from state.flows import FlowSpec
 
 router = APIRouter(prefix="/flows", tags=["lab"])
@@ -48,8 +49,7 @@ async def execute_flow(
     tenant: CurrentTenant,
 ) -> Response:
     """Put an execution into the queue; when this answers, it is durable. With `wait` it answers at the end (200)."""
-    kept = await lab.definitions.get(tenant, "flow", body.flow_id)
-    await _check_agents(lab, kept.name, flow_from(kept.definition))
+    kept = await lab.definitions.runnable(tenant, "flow", body.flow_id)
     job = await started(lab, tenant, kept, body.asked(query=body.query))
     where = {"Location": execution_url(job.job_id)}
     if body.wait:
@@ -89,14 +89,6 @@ async def delete_flow(flow_id: str, lab: CurrentLab, tenant: CurrentTenant) -> R
     """Delete a flow with its versions. Its executions stay."""
     await lab.definitions.delete(tenant, "flow", flow_id)
     return Response(status_code=204)
-
-
-async def _check_agents(lab: CurrentLab, flow_id: str, spec: FlowSpec) -> None:
-    """What was right when the flow was kept may have gone since."""
-    try:
-        await lab.definitions.check_flow(spec)
-    except FlowErrors as error:
-        raise Conflict(f"flow '{flow_id}' cannot run now: {error}") from None
 
 
 with_slashes(router)

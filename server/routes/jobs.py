@@ -7,11 +7,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from graphs.crews.build import read_crew
 from server.db.jobs import Graph, Job
 from server.deps import CurrentLab, CurrentTenant
+from server.following import shown
 from server.lab import Lab
-from server.routes.executing import LastEventId, Paged, heard, job_url, listed, shown, started, waited
+from server.routes.executing import LastEventId, Paged, heard, job_url, listed, started, waited
 from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.executions import Answer, CleanUp, ExecuteCrew, accepted_view, job_listed, job_view, now
@@ -32,8 +32,7 @@ async def execute_crew(
     tenant: CurrentTenant,
 ) -> Response:
     """Put a job into the queue; when this answers, it is durable. With `wait` it answers at the end (200)."""
-    kept = await lab.definitions.get(tenant, "crew", body.crew_id)
-    await lab.definitions.check_crew(read_crew(kept.definition))
+    kept = await lab.definitions.runnable(tenant, "crew", body.crew_id)
     job = await started(lab, tenant, kept, body.asked(query=body.query))
     where = {"Location": job_url(job.job_id)}
     if body.wait:

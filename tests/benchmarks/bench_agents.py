@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.bench_agents [--rounds 15] [--runs 10]
 
-All on one Postgres with fsync on and our saver, one run after the other, in turn, round after round; medians of the
-wall time of one run, and the medians of each round's own differences and ratios. A crew of one agent has three nodes
-(begin, the agent, finish), so it stands beside one bare node and beside three. The HTTP agent is a process on loopback;
-what one call of it takes by itself is measured, too.
+All on one Postgres with fsync on and our saver, as a server has it: calls are logged, breakers asked, messages kept.
+One run after the other, in turn, round after round; medians of the wall time of one run, and the medians of each
+round's own differences and ratios. A crew of one agent has three nodes (begin, the agent, finish), so it stands beside
+one bare node and beside three. The HTTP agent is a process on loopback; what one call of it takes by itself is
+measured, too.
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_network
 from pathlib import Path
 from statistics import median
 from typing import Any, TypedDict
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import uvloop
 from langchain_core.runnables import RunnableConfig
@@ -29,19 +28,15 @@ from langgraph.graph import START, StateGraph
 
 from graphs.crews.build import build
 from nodes.agents.base import AgentContext, BaseAgent
-from nodes.agents.kinds import shipped_kinds
 from nodes.agents.python import kind_of_class
-from server.agents.client import checked_client
-from server.agents.opening import OpenedAgents, open_agents
-from server.db.pool import Database, open_database
-from server.db.worker import open_worker
-from server.settings import Settings, read_settings
+from server.db.pool import Database
+from server.lab import open_lab
+from server.settings import read_settings
 from state.agent_ports import AgentNeeds
 from state.agents import NewAgent
 from state.flows import AgentSpec, CrewSpec
 from tests.acceptance.agents.agents import http_agents
 from tests.benchmarks.rounds import Mark, print_marks, print_table
-from tests.fakes import FakeModels
 
 ONE, THREE, FOUR = "one bare node", "three bare nodes", "four bare nodes"
 CREW, CREW_TWO = "crew of one Python agent", "crew of two Python agents"
@@ -68,7 +63,7 @@ class State(TypedDict):
     answer: str
 
 
-def bare(database: Database, nodes: int) -> Run:
+def bare(database: Database, run_ids: Iterator[UUID], nodes: int) -> Run:
     """As many nodes in a row that do nothing."""
 
     async def node(state: State) -> dict[str, Any]:
@@ -80,41 +75,43 @@ def bare(database: Database, nodes: int) -> Run:
         builder.add_node(f"n{number}", node)
         builder.add_edge(before, f"n{number}")
         before = f"n{number}"
-    return ran(builder.compile(database.checkpointer), database)
+    return ran(builder.compile(database.checkpointer), run_ids)
+
+
+async def admitted(database: Database, count: int) -> list[UUID]:
+    """Runs that there are, so that what is written beside them is kept."""
+    ids = [uuid4() for _ in range(count)]
+    async with database.pool.connection() as connection:
+        await connection.execute(
+            "INSERT INTO threads (thread_id, tenant_id) SELECT unnest(%s::uuid[]), 'default'",
+            (ids,),
+        )
+        await connection.execute(
+            "INSERT INTO runs (run_id, thread_id, tenant_id, graph_id, status, finished_at)"
+            " SELECT id, id, 'default', 'crew', 'success', now() FROM unnest(%s::uuid[]) AS id",
+            (ids,),
+        )
+    return ids
 
 
 def remote(**config: str) -> AgentSpec:
     return AgentSpec(agent_id="remote", agent_class="HttpAgent", config=config)
 
 
-def crew(database: Database, needs: AgentNeeds, *agents: AgentSpec) -> Run:
+def crew(database: Database, run_ids: Iterator[UUID], needs: AgentNeeds, *agents: AgentSpec) -> Run:
     spec = CrewSpec(crew_id="bench", agents=agents)
-    return ran(build(spec, needs).compile(database.checkpointer), database)
+    return ran(build(spec, needs).compile(database.checkpointer), run_ids)
 
 
-def ran(graph: Any, database: Database) -> Run:
+def ran(graph: Any, run_ids: Iterator[UUID]) -> Run:
     async def run() -> None:
-        config: RunnableConfig = {"configurable": {"thread_id": str(uuid4())}, "run_id": uuid4()}
+        config: RunnableConfig = {"configurable": {"thread_id": str(uuid4())}, "run_id": next(run_ids)}
         await graph.ainvoke({"query": QUERY}, config)
 
     return run
 
 
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[Database, OpenedAgents, AgentNeeds]]:
-    kinds = {**shipped_kinds(), "Echo": kind_of_class(Echo)}
-    http = checked_client([ip_network("127.0.0.0/8")])
-    plain = AgentNeeds(FakeModels(), kinds=lambda: kinds, http=http)
-    async with (
-        open_database(settings) as database,
-        open_worker(database.dsn) as worker,
-        open_agents(database, worker, settings, "default", http=http, works=False) as agents,
-    ):
-        needs = replace(plain, directory=agents.directory, calls=agents.calls)
-        yield database, agents, needs
-
-
-def contesting(database: Database, needs: AgentNeeds, endpoint: str) -> dict[str, Run]:
+def contesting(database: Database, run_ids: Iterator[UUID], needs: AgentNeeds, endpoint: str) -> dict[str, Run]:
     assert needs.http is not None
     client = needs.http
     body = {"input": {"user_query": QUERY}, "config": {}}
@@ -124,14 +121,14 @@ def contesting(database: Database, needs: AgentNeeds, endpoint: str) -> dict[str
             (await http.post(f"{endpoint}/process", json=body)).raise_for_status()
 
     return {
-        ONE: bare(database, 1),
-        THREE: bare(database, 3),
-        FOUR: bare(database, 4),
-        CREW: crew(database, needs, ECHO),
-        CREW_TWO: crew(database, needs, ECHO, AgentSpec(agent_id="again", agent_class="Echo")),
+        ONE: bare(database, run_ids, 1),
+        THREE: bare(database, run_ids, 3),
+        FOUR: bare(database, run_ids, 4),
+        CREW: crew(database, run_ids, needs, ECHO),
+        CREW_TWO: crew(database, run_ids, needs, ECHO, AgentSpec(agent_id="again", agent_class="Echo")),
         POST: post,
-        HTTP: crew(database, needs, remote(endpoint=endpoint)),
-        REGISTERED: crew(database, needs, remote(agent_id="known")),
+        HTTP: crew(database, run_ids, needs, remote(endpoint=endpoint)),
+        REGISTERED: crew(database, run_ids, needs, remote(agent_id="known")),
     }
 
 
@@ -148,11 +145,14 @@ async def seconds_of(run: Run, runs: int) -> float:
 async def main(rounds: int, runs: int) -> None:
     found: dict[str, list[float]] = {name: [] for name in NAMES}
     with tempfile.TemporaryDirectory() as folder, http_agents(Path(folder), "echo", "known") as processes:
-        settings = read_settings(data_dir=Path(folder) / "data", log_level="WARNING")
-        async with opened(settings) as (database, agents, needs):
+        settings = read_settings(data_dir=Path(folder) / "data", allowed_networks="127.0.0.0/8", log_level="WARNING")
+        async with open_lab(settings) as lab:
             known = NewAgent(agent_id="known", endpoint=processes["known"].endpoint)
-            await agents.agents.register("default", known)
-            contestants = contesting(database, needs, processes["echo"].endpoint)
+            await lab.agents.agents.register("default", known)
+            kinds = {**lab.needs.kinds(), "Echo": kind_of_class(Echo)}
+            needs = replace(lab.needs, kinds=lambda: kinds)
+            ids = await admitted(lab.database, (rounds + 1) * runs * len(NAMES))
+            contestants = contesting(lab.database, iter(ids), needs, processes["echo"].endpoint)
             for number in range(rounds + 1):
                 at = number % len(NAMES)
                 for name in NAMES[at:] + NAMES[:at]:

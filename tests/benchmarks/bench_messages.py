@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.bench_messages [--rounds 5] [--seconds 2] [--senders 512]
 
-On the embedded Postgres as it is shipped, fsync on, on the event loop that the server uses. The bus beside plain INSERTs,
-one after the other and by several connections at once, in turn, round after round; medians, and ratios per round.
+On the embedded Postgres as it is shipped, fsync on, on the event loop that the server uses. The bus beside plain
+INSERTs, one after the other and by several connections at once, in turn, round after round; medians, and ratios per
+round.
 Delivery: one at a time, from `send` to the return of `receive`, here and from another process over Postgres.
 """
 
@@ -116,7 +117,7 @@ async def delivery_there(bus: Bus, dsn: str, count: int) -> tuple[list[float], l
         reply = await bus.request(message("there"), 10)
         back.append((time.monotonic() - begun) * 1_000)
         there.append((reply.payload["heard"] - begun) * 1_000)
-    await process.communicate()
+    await process.communicate(b"")
     return there, back
 
 

@@ -347,6 +347,16 @@ async def test_a_crews_own_a2a_agent_is_bounded_by_its_timeout(served: Served) -
     served.zoe.go_on.set()
 
 
+@pytest.mark.parametrize(
+    "call", [replace(CALL, text="\ud800"), replace(CALL, input={"x": object()})], ids=["text", "input"]
+)
+async def test_what_cannot_be_sent_is_no_fault_of_the_agent(served: Served, call: AgentCall) -> None:
+    made = A2AKind().make(AgentSpec(agent_id="zoe", agent_class="A2AAgent"), NEEDS, agent("zoe", endpoint=served.url))
+    with pytest.raises(BadRequest, match="cannot be sent as JSON"):
+        await made.process(call)
+    assert served.headers == []
+
+
 async def test_nobody_there_is_a_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

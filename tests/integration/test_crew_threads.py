@@ -119,7 +119,7 @@ async def test_from_an_earlier_checkpoint_a_run_goes_on_with_another_answer(data
     players = Players()
     graph, where = on(database, graph_of("sequential", players, "a", "b", "c")), thread()
     await graph.ainvoke({"query": "x"}, where)
-    before_c = [state async for state in graph.aget_state_history(where) if state.next == ("c",)][0]
+    before_c = await anext(state async for state in graph.aget_state_history(where) if state.next == ("c",))
     told = [message.to_agent for message in before_c.values["agent_messages"]]
     assert told == ["a", "b"], "a checkpoint holds the messages as they were then"
 

@@ -116,12 +116,11 @@ async def test_the_attempts_of_a_step_are_its_configs() -> None:
 
 @pytest.mark.parametrize(
     ("said", "attempts"),
-    [({}, 3), ({"attempts": 5}, 5), ({"attempts": 0}, 1), ({"attempts": 99}, 10), ({"attempts": "7"}, 3)]
-    + [({"attempts": True}, 3)],
+    [({}, 3), (5, 5), (0, 1), (99, 10), ("7", 3), (True, 3)],
     ids=["none", "five", "zero", "many", "text", "bool"],
 )
-def test_attempts_are_bounded(said: dict[str, Any], attempts: int) -> None:
-    assert attempts_of(said) == attempts
+def test_attempts_are_bounded(said: Any, attempts: int) -> None:
+    assert attempts_of({} if said == {} else {"attempts": said}) == attempts
 
 
 async def test_the_stream_tells_each_start_retry_answer_and_failure() -> None:

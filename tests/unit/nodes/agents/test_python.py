@@ -201,6 +201,15 @@ async def test_an_answer_that_is_no_json_is_the_agents_failure(said: Any) -> Non
         await answer(Odd)
 
 
+async def test_what_no_checkpoint_can_keep_is_replaced() -> None:
+    class Odd(BaseAgent):
+        async def execute(self, input: Mapping[str, Any], context: AgentContext) -> Any:
+            return {"text": "half \ud800", "big": 2**70, 1: (True, None)}
+
+    reply = await answer(Odd)
+    assert reply.output == {"text": "half ?", "big": float(2**70), "1": [True, None]} and reply.text == "half ?"
+
+
 async def test_a_whole_reply_is_taken_as_it_is() -> None:
     class Whole(BaseAgent):
         async def execute(self, input: Mapping[str, Any], context: AgentContext) -> AgentReply:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
@@ -16,7 +17,7 @@ from graphs.crews.check import check_crew
 from graphs.flows.check import check_flow, checked
 from graphs.flows.faults import Fault, FlowErrors, Positions
 from graphs.flows.load import flow_from
-from server.db.assistant_shapes import Assistant, AssistantChange, AssistantFilter, NewAssistant
+from server.db.assistant_shapes import Assistant, AssistantChange, AssistantFilter, NewAssistant, system_id
 from server.db.assistants import Assistants
 from server.registered import check_registered, known_names
 from server.wire.values import plain
@@ -113,6 +114,26 @@ class Definitions:
         if found is None or found.graph_id != kind:
             raise NotFound(f"there is no {kind} '{name[:200]}'; GET {LISTED_AT[kind]} lists those there are")
         return Kept(kind, found)
+
+    def unkept(self, kind: Kind, spec: CrewSpec | FlowSpec) -> Kept:
+        """A definition as it would be kept, for one that is to run and not to stay. Raises NotFound: no such graph."""
+        self._served(kind)
+        name = spec.crew_id if isinstance(spec, CrewSpec) else spec.flow_id
+        now = datetime.now(UTC)
+        assistant = Assistant(
+            # A run names an assistant that there is: its graph's own.
+            assistant_id=system_id(kind),
+            graph_id=kind,
+            config={"configurable": {kind: plain(spec.model_dump(mode="json"))}},
+            context={},
+            metadata={"kind": kind, f"{kind}_id": name},
+            name=spec.name or name,
+            created_at=now,
+            updated_at=now,
+            version=0,
+            description=spec.description,
+        )
+        return Kept(kind, assistant)
 
     async def runnable(self, tenant: str, kind: Kind, name: str) -> Kept:
         """One whose names are all still there. Raises NotFound, Conflict: what is missing now."""

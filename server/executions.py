@@ -128,6 +128,7 @@ class Executions:
 
     async def cancel(self, tenant: str, job: Job) -> Job:
         """Stop it, and wait for that. Raises Conflict where it has ended."""
+        job = await self.get(tenant, job.job_id)
         if job.status == "INTERRUPTED":
             await self._jobs.give_up(tenant, job.job_id, GIVEN_UP)
         elif job.status in IN_FLIGHT:
@@ -138,6 +139,7 @@ class Executions:
 
     async def resume(self, tenant: str, job: Job, answer: Any, interrupt_id: str | None = None) -> Run:
         """Answer what it asks; it goes on as the same job. Raises Conflict where nothing waits, BadRequest: which?"""
+        job = await self.get(tenant, job.job_id)
         if job.status != "INTERRUPTED":
             raise Conflict(f"{job.job_id} asks nothing: it is {job.status}")
         if job.next is not None:
@@ -225,6 +227,8 @@ _BODY: Mapping[str, Any] = {
     "stream_resumable": True,
     "on_completion": "keep",
     "if_not_exists": "create",
+    # An agent that has answered is not called again after a crash: its answer is kept before the next one is asked.
+    "durability": "sync",
 }
 
 

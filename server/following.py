@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -31,9 +31,10 @@ class Said(NamedTuple):
     id: str | None
 
 
-async def follow(lab: Lab, tenant: str, job: Job, view: View, after: int = 0) -> AsyncIterator[Sequence[Said]]:
-    """`attempt`, `agent`, `token`, `custom` as they come, those that came together in one piece; the last one is
-    `result`, `interrupt` or `error`, with the job as it then stands.
+async def follow(lab: Lab, tenant: str, job: Job, view: View, after: int = 0) -> AsyncGenerator[Sequence[Said], None]:
+    """`attempt`, `agent`, `model`, `token`, `custom` as they come, those that came together in one piece.
+
+    The last one is `result`, `interrupt` or `error`, with the job as it then stands.
 
     `after`: the number of the last run's event that was heard; 0 for all. Ends early where this process stops.
     """

@@ -7,11 +7,13 @@ import platform
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.messages.figures import BOUNDS_SEC, Figures
 
 BOUNDS_MS = (10.0, 100.0, 500.0, 1_000.0, 5_000.0, 15_000.0, 30_000.0, 60_000.0, 300_000.0, 1_800_000.0, 3_600_000.0)
 """Upper ends of the latency histogram."""
@@ -67,6 +69,10 @@ class Gauges:
     slots: int
     """Runs that the server's own workers take at once."""
     requests: Requests
+    messages: Figures | None = None
+    """Between agents."""
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """How many of them wait for whom: the longest queues."""
 
     @property
     def active(self) -> int:
@@ -95,7 +101,8 @@ def as_json(gauges: Gauges) -> dict[str, Any]:
 
 def as_prometheus(gauges: Gauges) -> str:
     """The text exposition format."""
-    return "\n".join([*_process(), *_requests(gauges.requests), *_runs(gauges), ""])
+    messages = () if gauges.messages is None else _messages(gauges.messages, gauges.waiting)
+    return "\n".join([*_process(), *_requests(gauges.requests), *_runs(gauges), *messages, ""])
 
 
 def _process() -> Iterator[str]:
@@ -147,6 +154,26 @@ def _runs(gauges: Gauges) -> Iterator[str]:
         ("lg_api_workers_available", "Of these, free", gauges.slots - gauges.active),
     ):
         yield from _told(name, "gauge", purpose, [({}, float(value))])
+
+
+def _messages(figures: Figures, waiting: Mapping[str, int]) -> Iterator[str]:
+    for name, purpose, counts in (
+        ("sent", "Messages that agents sent, by sender", figures.sent),
+        ("received", "Messages that were handed over, by receiver", figures.received),
+        ("refused", "Messages that a full queue refused, by receiver", figures.refused),
+    ):
+        told = [({"agent": agent}, float(count)) for agent, count in counts.items()]
+        yield from _told(f"lab_messages_{name}_total", "counter", purpose, told)
+    told = [({"agent": agent}, float(count)) for agent, count in waiting.items()]
+    yield from _told("lab_messages_waiting", "gauge", "Messages that wait for an agent: the longest queues", told)
+    name, count = "lab_messages_delivery_seconds", 0
+    yield f"# HELP {name} Time from sending a message to handing it over, in seconds"
+    yield f"# TYPE {name} histogram"
+    for bound, within in zip((*map(str, BOUNDS_SEC), "+Inf"), figures.within, strict=True):
+        count += within
+        yield _line(f"{name}_bucket", {"le": bound}, float(count))
+    yield _line(f"{name}_count", {}, float(count))
+    yield _line(f"{name}_sum", {}, figures.total_sec)
 
 
 def _told(name: str, kind: str, purpose: str, values: Sequence[tuple[Mapping[str, str], float]]) -> Iterator[str]:

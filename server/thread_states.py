@@ -104,13 +104,14 @@ class ThreadStates:
             async with self._graph(tenant, change.thread, config, "threads.update", saver) as graph:
                 try:
                     changed = await graph.abulk_update_state(config, supersteps)
+                    # Here, too: what comes next is handed the state as its schema has it, which the update may not fit.
+                    state = await graph.aget_state({"configurable": {"thread_id": str(thread_id)}})
                 except (LabError, psycopg.Error):
                     raise
                 except Exception as error:
                     # Reducers and branches are the graph's own code: they may raise anything about an update.
                     log.debug("thread %s does not take an update", thread_id, exc_info=error)
                     raise Malformed(str(error)) from error
-                state = await graph.aget_state({"configurable": {"thread_id": str(thread_id)}})
             status: ThreadStatus = "interrupted" if state.next else "idle"
             return changed, await change.set_state(status, plain(state.values), plain(interrupts_by_task(state)))
 

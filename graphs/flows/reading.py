@@ -12,7 +12,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
@@ -184,13 +184,14 @@ class _Reading:
 
 
 def _mark(event: yaml.Event) -> Mark:
-    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+    mark: Any = event.start_mark  # the stubs say that it may be missing
+    return Mark(mark.line + 1, mark.column + 1)
 
 
 def _syntax(error: yaml.MarkedYAMLError, file: str) -> Fault:
-    place = cast(Any, error.problem_mark or error.context_mark)
+    places: list[Any] = [mark for mark in (error.problem_mark, error.context_mark) if mark is not None]
     said = ", ".join(part for part in (error.context, error.problem) if part)
-    mark = None if place is None else Mark(place.line + 1, place.column + 1)
+    mark = Mark(places[0].line + 1, places[0].column + 1) if places else None
     return Fault(f"this is no YAML: {shown(said)}", (), file, mark)
 
 

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from langgraph.errors import GraphBubbleUp
 
 from nodes.agents.breaker import decide
+from nodes.agents.failures import NotAgain
 from nodes.agents.kinds import kind_of
+from nodes.agents.plain import kept
 from nodes.agents.remote import endpoint_of, timeout_of, travelling
 from nodes.agents.words import one_line
 from nodes.teams.steps import Step
@@ -79,7 +81,7 @@ async def ask(step: Step, call: AgentCall, needs: AgentNeeds, *, last: bool) -> 
         return await asking.one(first)
     except NoDatabase:
         raise
-    except (CircuitOpen, BadRequest, _OutOfService) as error:
+    except (CircuitOpen, BadRequest, NotAgain) as error:
         asking.failed(first, error)
     except Unavailable as error:
         if not last:
@@ -95,7 +97,7 @@ async def ask(step: Step, call: AgentCall, needs: AgentNeeds, *, last: bool) -> 
     raise NoAnswer(tuple(asking.tried), asking.attempts, first.spec.agent_class)
 
 
-class _OutOfService(AgentFailed):
+class _OutOfService(NotAgain):
     """Switched off or offline: nobody asks it before that changes."""
 
 
@@ -117,11 +119,11 @@ async def _primary(step: Step, call: AgentCall, needs: AgentNeeds) -> _Candidate
         raise BadRequest(f"step '{step.id}' names no agent and no capability")
     able = await _directory(needs).find(capability=step.capability)
     if able:
-        return _registered(_first_of(able, datetime.now(UTC)), call)
+        return _registered(first_of(able, datetime.now(UTC)), call)
     raise NotFound(f"no agent with the capability '{step.capability}' is registered and switched on")
 
 
-def _first_of(able: Sequence[AgentRecord], now: datetime) -> AgentRecord:
+def first_of(able: Sequence[AgentRecord], now: datetime) -> AgentRecord:
     """Of these, in their order: one that may be called, before one that rests, before one that is offline.
 
     One whose rest is over keeps its place: nobody else would find out that it is back.
@@ -269,4 +271,4 @@ async def _process(agent: Agent, call: AgentCall, timeout: float) -> AgentReply:
         raise AgentFailed(one_line(f"{type(error).__name__}: {error}")) from error
     if not isinstance(reply, AgentReply):
         raise AgentFailed(f"answered {type(reply).__name__}, not an AgentReply")
-    return reply
+    return kept(reply)

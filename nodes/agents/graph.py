@@ -14,18 +14,19 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from nodes.agents.config import AgentConfig, config_of, read_config
+from nodes.agents.failures import NotAgain
 from nodes.agents.usage import counted
 from nodes.agents.words import one_line
 from nodes.teams.texts import text_of
 from state.agent_ports import Agent, AgentCall, AgentNeeds
 from state.agents import AgentRecord, AgentReply
-from state.errors import BadRequest
+from state.errors import AgentFailed, BadRequest
 from state.flows import AgentSpec
 
 MAX_DEPTH = 5
-"""Graphs within graphs: one that calls itself ends here."""
-DEPTH = "lab_graph_depth"
-"""In `configurable`: how deep the graph is. A client who sets it only shortens or resets the count at the top."""
+"""Graphs within graphs."""
+WITHIN = "lab_graphs"
+"""In `configurable`: the graphs and assistants that this one runs in. A client who sets it shortens its own way."""
 OURS = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map", "crew", "flow")
 """Of the caller, and not to be said anew by the configuration of the graph that is called."""
 
@@ -74,22 +75,24 @@ class GraphAgent:
         self._graphs = needs.graphs
 
     async def process(self, call: AgentCall) -> AgentReply:
-        """Run it. Raises BadRequest (no server, too deep, an input it does not take), NotFound; its interrupts pass."""
+        """Run it. Raises BadRequest (no server, too deep, an input it does not take), NotFound, NotAgain where its own
+        agents failed, and what else it raises; its interrupts pass.
+        """
         config = read_config(GraphConfig, config_of(self._spec, call), self._spec.agent_id)
         if self._graphs is None:
             raise BadRequest(f"agent '{call.agent_id}': graphs are run by a server only, and here is none")
-        depth = depth_now() + 1
-        if depth > MAX_DEPTH:
-            raise BadRequest(
-                f"agent '{call.agent_id}': graph '{config.target}' would be the {depth}th within another; "
-                f"at most {MAX_DEPTH} are run so, and none may call itself"
-            )
+        within = (*within_now(), config.target)
+        check_within(within, call.agent_id)
         async with self._graphs.open(config.target) as (graph, found):
             said = {**call.context.model_dump(exclude_unset=True), **found.get("configurable", {}), **config.context}
             context = context_of(graph, said, call.agent_id)
             told = input_for(schema_of(graph), call, config.target)
             with counted() as usage:
-                final = await graph.ainvoke(told, _run_config(found, depth), context=context)
+                try:
+                    final = await graph.ainvoke(told, _run_config(found, within), context=context)
+                except AgentFailed as error:
+                    # Its own steps were tried again. Crews within crews would else multiply: 3 tries, 5 deep, make 243.
+                    raise NotAgain(str(error)) from error
         output, text = answer_of(final)
         return AgentReply(
             output=output,
@@ -100,23 +103,36 @@ class GraphAgent:
         )
 
 
-def depth_now() -> int:
-    """How many graphs deep the running one is; 0 in one that was not called by another."""
+def within_now() -> tuple[str, ...]:
+    """The graphs and assistants within which the step runs, the outermost first."""
     try:
-        said = get_config().get("configurable", {}).get(DEPTH, 0)
+        configurable = get_config().get("configurable", {})
     except RuntimeError:  # outside of any run
-        return 0
-    return max(0, said) if isinstance(said, int) else 0
+        return ()
+    said = configurable.get(WITHIN)
+    if isinstance(said, list):
+        return tuple(map(str, said))
+    outermost = configurable.get("assistant_id")
+    return (str(outermost),) if outermost is not None else ()
 
 
-def _run_config(found: RunnableConfig, depth: int) -> RunnableConfig:
+def check_within(within: Sequence[str], agent_id: str) -> None:
+    """Raises BadRequest when the last one runs within itself, or too deep."""
+    *outer, target = within
+    if target in outer:
+        raise BadRequest(f"agent '{agent_id}': '{target}' would run within itself: {' > '.join(within)}")
+    if len(outer) > MAX_DEPTH:
+        raise BadRequest(f"agent '{agent_id}': '{target}' would run within {len(outer)} graphs; at most {MAX_DEPTH}")
+
+
+def _run_config(found: RunnableConfig, within: Sequence[str]) -> RunnableConfig:
     """The assistant's configuration; whose thread and checkpoints these are stays as the caller has it."""
     configurable = {
         key: value
         for key, value in found.get("configurable", {}).items()
         if key not in OURS and not key.startswith("__")
     }
-    return RunnableConfig(**{**found, "configurable": {**configurable, DEPTH: depth}})
+    return RunnableConfig(**{**found, "configurable": {**configurable, WITHIN: list(within)}})
 
 
 def context_of(graph: Pregel[Any, Any, Any, Any], said: Mapping[str, Any], agent_id: str) -> Any:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from nodes.agents.asking import tools_named
 from nodes.agents.base import AgentContext, BaseAgent
 from nodes.agents.config import AgentConfig, config_of, read_config
+from nodes.agents.plain import kept
 from nodes.agents.usage import Usage, counted
 from nodes.agents.words import one_line
-from nodes.calling.window import sendable_text
 from nodes.teams.texts import text_of
 from state.agent_ports import Agent, AgentCall, AgentNeeds
 from state.agents import AGENT_ID, AgentRecord, AgentReply, Capability, NewAgent
-from state.errors import AgentFailed
 from state.flows import AgentSpec
 
 _CAPABILITIES = TypeAdapter(tuple[Capability, ...])
@@ -90,24 +87,15 @@ class PythonAgent:
 def reply_of(said: object, usage: Usage) -> AgentReply:
     """What `execute` returned as a reply; nothing is an empty text. Raises AgentFailed for what is no plain JSON."""
     if isinstance(said, AgentReply):
-        return replace(said, output=_plain(said.output), text=sendable_text(said.text))
-    output = _plain({"response": said or ""} if said is None or isinstance(said, str) else said)
-    return AgentReply(
-        output=output,
-        text=text_of(output),
+        return kept(said)
+    plain = kept(AgentReply({"response": said or ""} if said is None or isinstance(said, str) else said, ""))
+    return replace(
+        plain,
+        text=text_of(plain.output),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         model=usage.model,
     )
-
-
-def _plain(value: object) -> Any:
-    """As checkpoints and databases can keep it: `?` for halves of pairs, a float for what exceeds 64 bits."""
-    try:
-        return orjson.loads(json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
-    except (TypeError, ValueError, RecursionError) as error:  # JSONDecodeError, of too deep a nesting, is a ValueError
-        reason = one_line(str(error))
-        raise AgentFailed(f"it returned {type(value).__name__}, which is no plain JSON: {reason}") from error
 
 
 def kind_of_class(cls: type[BaseAgent], *, taken: Collection[str] = (), source: str = "") -> PythonKind:

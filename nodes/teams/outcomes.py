@@ -43,8 +43,8 @@ def answered_outcome(turn: Turn, answered: Answered, now: datetime) -> StepOutco
     )
 
 
-def failed_outcome(turn: Turn, error: LabError, now: datetime) -> StepOutcome:
-    """Of a step that nobody answered."""
+def failed_outcome(turn: Turn, error: LabError, now: datetime, *, attempts: int) -> StepOutcome:
+    """Of a step that nobody answered. `attempts`: the calls, where the error does not say."""
     tried = error.tried if isinstance(error, NoAnswer) else (Tried(agent_id=called(turn.step), error=str(error)),)
     return StepOutcome(
         step=turn.step.id,
@@ -53,7 +53,7 @@ def failed_outcome(turn: Turn, error: LabError, now: datetime) -> StepOutcome:
         agent_class=(error.agent_class if isinstance(error, NoAnswer) else "") or class_of(turn.step),
         status="failed",
         error=str(error) or type(error).__name__,
-        attempts=error.attempts if isinstance(error, NoAnswer) else turn.attempt,
+        attempts=error.attempts if isinstance(error, NoAnswer) else attempts,
         tried=tried,
         **_times(turn, now),
     )

@@ -34,6 +34,8 @@ class Scope:
 
     values: Mapping[str, Any]
     texts: Mapping[str, str] = field(default_factory=dict)
+    pending: Collection[str] = ()
+    """Names that nobody has said anything under yet: filled in as `‹write.score›`, to show what will stand there."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ class _Filling:
             raise
 
     def _looked_up(self, inside: str) -> tuple[Any, str | None]:
+        if self._scope.pending and name_of(inside, self._scope.pending) is not None:
+            return f"‹{inside}›", None
         found = name_of(inside, self._scope.values)
         if found is None:
             known = ", ".join(self._scope.values) or "nothing"

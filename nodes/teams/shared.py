@@ -205,11 +205,20 @@ def json_text(name: str, value: Any) -> str:
         raise BadRequest(f"{name} has {size:,} bytes as JSON; at most {MAX_VALUE_BYTES:,} are kept")
     if _NUL.search(text):
         raise BadRequest(f"{name} holds a NUL character, which cannot be stored")
-    if text.count("[") + text.count("{") > DEPTH and _deeper(value, DEPTH):
+    if text.count("[") + text.count("{") > DEPTH and deeper(value, DEPTH):
         raise BadRequest(f"{name} is nested deeper than {DEPTH}")
     return text
 
 
-def _deeper(value: Any, depth: int) -> bool:
-    inner = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else None
-    return inner is not None and (depth < 1 or any(_deeper(one, depth - 1) for one in inner))
+def deeper(value: Any, depth: int) -> bool:
+    """Whether lists and objects in `value` are nested more than so many deep."""
+    level = [value]
+    for _ in range(depth):
+        # Level by level: a value may have a million parts.
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list | tuple)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return any(isinstance(one, dict | list | tuple) for one in level)

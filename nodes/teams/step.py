@@ -7,11 +7,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 
 from nodes.agents.calling import Answered, NoAnswer, ask
+from nodes.agents.plain import kept
 from nodes.agents.remote import timeout_of
 from nodes.teams.inputs import ask_of, is_skipped, sources_of
 from nodes.teams.kinds import StepKind
@@ -31,7 +33,7 @@ from nodes.teams.shared import Blackboards, SharedView
 from nodes.teams.steps import Step, Team, attempts_of
 from state.agent_ports import AgentCall, AgentNeeds
 from state.crew_run import CrewContext, CrewState, StepOutcome
-from state.errors import AgentFailed, BadRequest, TimedOut, Unavailable
+from state.errors import AgentFailed, BadRequest, NoDatabase, TimedOut, Unavailable
 from state.messages import AgentMessage
 
 log = logging.getLogger(__name__)
@@ -55,7 +57,7 @@ async def run_step(
     """Reads `task`, `given`, `outcomes`, `shared`; appends to `outcomes`, `agent_messages`, `shared` and `log`.
 
     A step that fails on its last attempt has an outcome that says so. Raises Unavailable while attempts are left, for
-    the node's retry policy. Interrupts and cancellation pass.
+    the node's retry policy, and NoDatabase always. Interrupts and cancellation pass.
     """
     sources = sources_of(state, step, stepping.team)
     if is_skipped(step, stepping.team, sources):
@@ -78,23 +80,38 @@ async def _take_turn(
     shared = SharedView(stepping.boards.of(run_id_of(runtime), state.shared), called(step), step.id)
     call = call_of(turn, runtime, stepping, shared)
     runtime.stream_writer(_event(turn, "started"))
-    kind, last = stepping.kinds.get(step.kind), turn.attempt >= attempts_of(step.config)
+    kind = stepping.kinds.get(step.kind)
     try:
         asked = ask_of(state, step, stepping.team, sources, shared.values(), kind.templates if kind else ())
+    except BadRequest as error:
+        outcome = failed_outcome(turn, error, datetime.now(UTC), attempts=0)
+    else:
         call = replace(call, text=asked.text, input=asked.input, config=asked.config)
-        answered = await (ask(step, call, needs, last=last) if kind is None else _do(kind, call, needs))
-        outcome = answered_outcome(turn, answered, datetime.now(UTC))
-    except (NoAnswer, BadRequest) as error:
-        outcome = failed_outcome(turn, error, datetime.now(UTC))
-    except Unavailable as error:
-        if not last:
-            runtime.stream_writer({**_event(turn, "retrying"), "error": str(error)})
-            raise
-        outcome = failed_outcome(turn, error, datetime.now(UTC))
+        outcome = await _outcome(turn, call, kind, runtime, needs)
+    _log(outcome, call.execution_id)
     told = _told(state, outcome, sources, call)
     await record(needs, call.execution_id, told)
     runtime.stream_writer(event_of(outcome))
     return {"outcomes": [outcome], "agent_messages": told, "shared": shared.changes(), "log": log_of(outcome)}
+
+
+async def _outcome(
+    turn: Turn, call: AgentCall, kind: StepKind | None, runtime: Runtime[CrewContext], needs: AgentNeeds
+) -> StepOutcome:
+    """What came of the call. Raises Unavailable where another attempt follows."""
+    step, last = turn.step, turn.attempt >= attempts_of(turn.step.config)
+    try:
+        answered = await (ask(step, call, needs, last=last) if kind is None else _do(kind, call, needs))
+    except (NoAnswer, BadRequest) as error:
+        return failed_outcome(turn, error, datetime.now(UTC), attempts=turn.attempt)
+    except Unavailable as error:
+        if last and isinstance(error, NoDatabase):
+            raise  # nobody's failure: the run goes back to the queue
+        if not last:
+            runtime.stream_writer({**_event(turn, "retrying"), "error": str(error)})
+            raise
+        return failed_outcome(turn, error, datetime.now(UTC), attempts=turn.attempt)
+    return answered_outcome(turn, answered, datetime.now(UTC))
 
 
 def call_of(turn: Turn, runtime: Runtime[CrewContext], stepping: Stepping, shared: SharedView) -> AgentCall:
@@ -132,13 +149,15 @@ async def _do(kind: StepKind, call: AgentCall, needs: AgentNeeds) -> Answered:
             raise TimedOut(f"not done within {timeout:g} s") from None
         log.exception("step %s of the kind %s", call.step, kind.name)
         raise AgentFailed(f"{type(error).__name__}: {error}") from error
-    return Answered(reply, call.step, call.step, kind.name, call.attempt)
+    return Answered(kept(reply), call.step, call.step, kind.name, call.attempt)
 
 
 def _told(
     state: CrewState, outcome: StepOutcome, sources: Sequence[StepOutcome], call: AgentCall
 ) -> list[AgentMessage]:
     """What the agents that were asked were told; who was asked is known when the step has ended."""
+    if not outcome.attempts:
+        return []
     asked = [one.agent_id for one in outcome.tried]
     return to_step(
         call.execution_id,
@@ -149,6 +168,16 @@ def _told(
         asked=call.input,
         at=outcome.started_at,
     )
+
+
+def _log(outcome: StepOutcome, execution_id: UUID | None) -> None:
+    """One line of the process's log, with the fields by which such lines are searched."""
+    fields = {"execution_id": str(execution_id), "node_id": outcome.step, "execution_time": outcome.seconds}
+    done = f"step {outcome.step} of execution {execution_id} {outcome.status} in {outcome.seconds:.3f} s"
+    if outcome.status == "completed":
+        log.info("%s: %s", done, outcome.agent_id, extra=fields)
+    else:
+        log.warning("%s, attempts: %d: %s", done, outcome.attempts, outcome.error, extra=fields)
 
 
 def _event(turn: Turn, status: str) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ from server.messages.opening import open_messages
 from server.settings import Settings
 from state.agent_ports import AgentNeeds, ServedGraphs
 from state.ports import ChatModels
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,6 @@ async def open_needs(
     kinds = await asyncio.to_thread(
         Kinds, settings.agents_dir, reload=settings.agents_reload, packages=settings.agent_packages
     )
-    for fault in kinds.faults():
-        log.warning("LAB_AGENTS_DIR: %s", fault)
     http = checked_client(settings.allowed_networks)
     async with (
         open_mcp_tools(settings.mcp_servers, environment) as mcp,

@@ -10,8 +10,10 @@ import typer
 
 from server.cli.agents.group import agents
 from server.cli.ask import ask
+from server.cli.crews.group import crews
 from server.cli.doctor import doctor
 from server.cli.eval.group import evaluate
+from server.cli.flows.group import flows
 from server.cli.history import history
 from server.cli.models.group import models
 from server.cli.serve import serve
@@ -47,7 +49,9 @@ app.command()(serve)
 app.command()(worker)
 app.command()(history)
 app.add_typer(models)
+app.add_typer(flows)
 app.add_typer(agents)
+app.add_typer(crews)
 app.add_typer(evaluate)
 app.command()(doctor)
 

@@ -36,6 +36,8 @@ class Claimed:
     message: AgentMessage
     waited_sec: float
     """Since it was written."""
+    more: bool
+    """Others wait in the same queue."""
 
 
 class Writing:
@@ -182,5 +184,5 @@ def _ids(rows: Sequence[DictRow]) -> set[Known]:
 
 
 def _claimed(row: DictRow) -> Claimed:
-    waited = row.pop("waited")
-    return Claimed(AgentMessage(**row), waited)
+    waited, more = row.pop("waited"), row.pop("more")
+    return Claimed(AgentMessage(**row), waited, more)

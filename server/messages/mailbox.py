@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -21,11 +22,13 @@ class Mailbox:
     """Messages for it that are on their way to Postgres from here: what comes later must not overtake them."""
     looking: asyncio.Task[None] | None = None
     _waiters: deque[Waiter] = field(default_factory=deque)
+    _entered_at: float = 0.0
 
     def enter(self) -> Waiter:
         """Wait, after those who wait already."""
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
+        self._entered_at = time.monotonic()
         return waiter
 
     def leave(self, waiter: Waiter) -> AgentMessage | None:
@@ -45,9 +48,9 @@ class Mailbox:
         """Whether a message may be handed over at once."""
         return self.empty and not self.unwritten and self.looking is None and bool(self._waiters)
 
-    @property
-    def idle(self) -> bool:
-        return not self._waiters and not self.unwritten and self.looking is None
+    def is_idle_since(self, moment: float) -> bool:
+        """`moment`: on the monotonic clock."""
+        return not self._waiters and not self.unwritten and self.looking is None and self._entered_at < moment
 
     def hand(self, message: AgentMessage) -> bool:
         """To the first who waits; False where nobody does."""

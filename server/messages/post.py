@@ -23,6 +23,9 @@ from state.messages import AgentMessage
 
 LOOK_SECONDS = 1.0
 """How often receivers look by themselves; a notice makes them look at once."""
+KEEP_SECONDS = 60.0
+"""How long a mailbox that nobody waits at is looked after: who comes back in time need not ask Postgres first, and is
+handed the next message at once."""
 MOST_EXECUTIONS = 1_000
 
 log = logging.getLogger(__name__)
@@ -153,7 +156,7 @@ class Post:
                 for claimed in found:
                     self.figures.deliver(claimed.message.to_agent, claimed.waited_sec)
                     self._pass_on(key[0], box, claimed.message)
-                if len(found) == wanted:
+                if any(claimed.more for claimed in found):
                     box.empty = False
         except NoDatabase as error:
             box.empty = False
@@ -188,11 +191,12 @@ class Post:
         self._arrived({*arrivals, *((tenant, one) for tenant, name in arrivals if (one := _uuid(name)))})
 
     async def poll(self) -> None:
-        """What no notice told of is found within a second; mailboxes that nobody waits at are forgotten."""
+        """What no notice told of is found within a second; mailboxes that nobody comes to any more are forgotten."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            old = time.monotonic() - KEEP_SECONDS
             for key, box in list(self._boxes.items()):
-                if isinstance(key[1], str) and box.idle:
+                if isinstance(key[1], str) and box.is_idle_since(old):
                     del self._boxes[key]
             try:
                 await self._look_everywhere()
@@ -200,9 +204,8 @@ class Post:
                 log.warning("messages are not looked for: %s", error)
 
     async def _look_everywhere(self) -> None:
-        waited = [key for key, box in self._boxes.items() if box.waiting]
-        agents = [(tenant, name) for tenant, name in waited if isinstance(name, str)]
-        requests = [name for _, name in waited if isinstance(name, UUID)]
+        agents = [(tenant, name) for tenant, name in self._boxes if isinstance(name, str)]
+        requests = [name for _, name in self._boxes if isinstance(name, UUID)]
         self._arrived({*await self._messages.waiting(agents), *await self._messages.answered(requests)})
 
     @asynccontextmanager

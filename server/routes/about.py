@@ -65,10 +65,17 @@ async def info() -> Response:
 
 @router.api_route("/metrics", methods=_READ, operation_id="system_metrics_metrics_get")
 async def metrics(request: Request, lab: CurrentLab, format: str = "prometheus") -> Response:
-    """Requests, queue, workers and the process: for Prometheus, or with `format=json` as JSON."""
+    """Requests, queue, workers, agents' messages and the process: for Prometheus, or with `format=json` as JSON."""
     counts = await lab.queue.counts()
     slots = SLOTS * lab.settings.workers
-    gauges = Gauges(counts.get("pending", 0), counts.get("running", 0), slots, request.app.state.requests)
+    gauges = Gauges(
+        counts.get("pending", 0),
+        counts.get("running", 0),
+        slots,
+        request.app.state.requests,
+        lab.bus.figures,
+        await lab.bus.depths(),
+    )
     if format == "json":
         return answer(as_json(gauges))
     return Response(as_prometheus(gauges), headers={"content-type": PROMETHEUS})

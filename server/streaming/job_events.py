@@ -16,11 +16,14 @@ from state.flows import RESERVED
 HEARD_ALL = "end"
 """In an event's id, in place of its number: the last one."""
 
+NAMED = ("agent", "model")
+"""Events of agents that have a name of their own: a turn's begin and end, the model that answers."""
+
 Said = tuple[str, bytes]
 
 
 def events_of(frame: Frame) -> Iterable[Said]:
-    """`attempt`, `agent`, `token` and `custom` of one event of a run; most of them tell nothing here."""
+    """`attempt`, `agent`, `model`, `token` and `custom` of one event of a run; most of them tell nothing here."""
     name, _, inner = frame.name.partition("|")
     match name:
         case "metadata":
@@ -54,8 +57,8 @@ def after_of(job: Job, last_event_id: str | None) -> int | None:
 
 
 def _custom(data: Any) -> Said:
-    if isinstance(data, Mapping) and data.get("event") == "agent":
-        return "agent", encode({key: value for key, value in data.items() if key != "event"})
+    if isinstance(data, Mapping) and (name := data.get("event")) in NAMED:
+        return name, encode({key: value for key, value in data.items() if key != "event"})
     return "custom", encode(data)
 
 

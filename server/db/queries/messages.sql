@@ -105,9 +105,11 @@ WITH picked AS (
     SET depth = greatest(0, depth - gone.count)
     FROM (SELECT count(*) AS count FROM taken) AS gone
     WHERE tenant_id = %(tenant_id)s AND agent_id = %(agent_id)s AND gone.count > 0
+    RETURNING depth
 )
 SELECT message_id, execution_id, from_agent, to_agent, topic, priority, payload, metadata, reply_to,
-       created_at AS timestamp, extract(epoch FROM delivered_at - written_at)::float8 AS waited
+       created_at AS timestamp, extract(epoch FROM delivered_at - written_at)::float8 AS waited,
+       coalesce((SELECT depth > 0 FROM lowered), false) AS more
 FROM taken
 ORDER BY priority DESC, seq;
 
@@ -123,7 +125,7 @@ WHERE message_id IN (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING message_id, execution_id, from_agent, to_agent, topic, priority, payload, metadata, reply_to,
-          created_at AS timestamp, extract(epoch FROM delivered_at - written_at)::float8 AS waited;
+          created_at AS timestamp, extract(epoch FROM delivered_at - written_at)::float8 AS waited, false AS more;
 
 -- waiting: of these agents those for whom something waits
 SELECT tenant_id, agent_id

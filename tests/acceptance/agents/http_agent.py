@@ -69,5 +69,10 @@ class Agent(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that its client has left is no news."""
+
+
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", port), Agent).serve_forever()
+    Server(("127.0.0.1", port), Agent).serve_forever()

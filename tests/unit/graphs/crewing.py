@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -80,6 +81,54 @@ class History:
         if self.error is not None:
             raise self.error
         self.recorded += messages
+
+
+@dataclass
+class Directory:
+    """Agents of the class Player that are registered, all healthy; none is the less busy one."""
+
+    records: Sequence[AgentRecord]
+    failures: list[str] = field(default_factory=list)
+
+    async def get(self, agent_id: str) -> AgentRecord:
+        return next(record for record in self.records if record.agent_id == agent_id)
+
+    async def find(self, *, capability: str | None = None, endpoint: str | None = None) -> list[AgentRecord]:
+        return [record for record in self.records if capability in record.capabilities]
+
+    async def may_call(self, agent_id: str) -> None: ...
+
+    async def succeeded(self, agent_id: str) -> None: ...
+
+    async def failed(self, agent_id: str, error: str) -> None:
+        self.failures.append(agent_id)
+
+
+def registered(agent_id: str, *capabilities: str) -> AgentRecord:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return AgentRecord(
+        agent_id=agent_id,
+        name=agent_id.title(),
+        description="",
+        agent_type="agent",
+        agent_class="Player",
+        endpoint=None,
+        capabilities=capabilities,
+        config={},
+        tools=(),
+        system_prompt="",
+        metadata={},
+        origin="api",
+        enabled=True,
+        health="healthy",
+        health_error=None,
+        health_seconds=None,
+        checked_at=None,
+        heartbeat_at=None,
+        message_count=0,
+        created_at=at,
+        updated_at=at,
+    )
 
 
 def needs_for(players: Players, models: FakeModels | None = None, **more: Any) -> AgentNeeds:

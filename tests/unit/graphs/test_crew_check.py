@@ -6,15 +6,18 @@ from typing import Any
 import pytest
 
 from graphs.crews.build import build, build_from, crew_of, default_crew
-from graphs.crews.check import MAX_PAIRS
+from graphs.crews.check import MAX_PAIRS, mistakes
+from graphs.flows.faults import Positions
 from graphs.services import Services, lab_tools
 from nodes.agents.kinds import shipped_kinds
-from state.agent_ports import AgentNeeds
+from nodes.tools.calculator import calculator
+from state.agent_ports import Agent, AgentNeeds
+from state.agents import AgentRecord
 from state.crew_run import CrewState
 from state.errors import BadRequest
-from state.flows import RESERVED, CrewSpec
+from state.flows import RESERVED, AgentSpec, CrewSpec
 from tests.fakes import FakeModels
-from tests.unit.graphs.crewing import Players, graph_of, run
+from tests.unit.graphs.crewing import Players, graph_of, needs_for, run
 from tests.unit.graphs.crewing import crew_of as crew
 
 TWO: Any = [{"agent_id": "a"}, {"agent_id": "b"}]
@@ -88,34 +91,28 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "more", "told"),
+    ("mode", "more", "unknown"),
     [
-        ("sequential", {}, {"a": ["${b}", "${c}"], "b": ["${c}"], "c": []}),
-        ("parallel", {"aggregator": "b"}, {"a": ["${b}", "${c}"], "b": [], "c": ["${a}", "${b}"]}),
-        ("flow", {"flow_relations": [relation("a", "b"), relation("b", "c")]}, {"a": ["${b}", "${c}"], "b": ["${c}"]}),
+        ("sequential", {}, {"a": "bc", "b": "c"}),
+        ("parallel", {"aggregator": "b"}, {"a": "bc", "c": "ab"}),
+        ("flow", {"flow_relations": [relation("a", "b"), relation("b", "c")]}, {"a": "bc", "b": "c"}),
+        ("flow", {"flow_relations": [relation("c", "a")]}, {"a": "b", "b": "ac", "c": "ab"}),
         ("adaptive", {}, {}),
     ],
+    ids=["sequential", "aggregator", "chain", "branch", "adaptive"],
 )
-def test_prompts_may_name_those_who_have_answered(mode: str, more: dict[str, Any], told: dict[str, list[str]]) -> None:
-    """Each agent names all others, what is always there, and nobody."""
-    names = "abc"
+def test_prompts_may_name_those_who_have_answered(mode: str, more: dict[str, Any], unknown: dict[str, str]) -> None:
+    """Each agent's prompt names the two others, what is always there, and nobody."""
 
     def prompt(own: str) -> str:
-        return " ".join(["${query} ${previous} ${input.x} $${no}", *(f"${{{name}}}" for name in names if name != own)])
+        others = (f"${{{name}}}" for name in "abc" if name != own)
+        return " ".join(["${query} ${previous} ${input.x} $${no}", *others])
 
-    agents = [{"agent_id": name, "config": {"prompt": prompt(name)}} for name in names]
-    if not told:
-        assert crew_of({"configurable": {"crew": {"agents": agents}}})
-        services = Services(models=FakeModels())
-        build_from(services, {"configurable": {"crew": {"agents": agents, "execution_mode": mode, **more}}})
-        return
-    lines = refused({"agents": agents, "execution_mode": mode, **more})
-    expected = [
-        (f"agents[{names.index(name)}].config.prompt", reference) for name in names for reference in told.get(name, [])
-    ]
-    if mode == "parallel":
-        expected = [(place, reference) for place, reference in expected if "[1]" not in place]
-    assert [(line.split(": ")[0], line.split(": ")[1].split(" ")[0]) for line in lines] == expected
+    agents = [{"agent_id": name, "config": {"prompt": prompt(name)}} for name in "abc"]
+    definition = CrewSpec.model_validate({"agents": agents, "execution_mode": mode, **more})
+    found = mistakes(definition, shipped_kinds(), (), Positions())
+    told = {(fault.path[1], fault.message.partition(" ")[0]) for fault in found}
+    assert told == {("abc".index(own), f"${{{name}}}") for own, names in unknown.items() for name in names}
 
 
 def test_a_broken_reference_of_a_prompt_is_told() -> None:
@@ -171,16 +168,15 @@ def test_a_crew_is_drawn_as_it_runs(definition: CrewSpec, drawn: set[tuple[str, 
     assert edges(definition) == drawn
 
 
-def test_tools_that_a_crew_shares_are_each_agents_own() -> None:
-    definition = crew(
-        "sequential", {"agent_id": "a", "tools": ["x"]}, {"agent_id": "b", "tools": ["y"]}, shared_tools=["y", "z"]
-    )
-    made: list[tuple[str, ...]] = []
+async def test_tools_that_a_crew_shares_are_each_agents_own() -> None:
+    made: dict[str, tuple[str, ...]] = {}
 
     class Making(Players):
-        def check(self, spec: Any) -> None:
-            made.append(spec.tools)
+        def make(self, spec: AgentSpec, needs: AgentNeeds, record: AgentRecord | None = None) -> Agent:
+            made[spec.agent_id] = spec.tools
+            return super().make(spec, needs, record)
 
-    tools = {name: lab_tools()[0] for name in "xyz"}
-    build(definition, AgentNeeds(models=FakeModels(), tools=tools, kinds=lambda: {"Player": Making()}))
-    assert made == [("x",), ("y",)], "a kind is shown the definition as it was written"
+    agents = {"agent_id": "a", "tools": ["x"]}, {"agent_id": "b", "tools": ["y"]}
+    definition = crew("sequential", *agents, shared_tools=["y", "z"])
+    await run(build(definition, needs_for(Making(), tools=dict.fromkeys("xyz", calculator()))))
+    assert made == {"a": ("x", "y", "z"), "b": ("y", "z")}

@@ -1,15 +1,16 @@
 """Crews with agents that fail: the others' answers stand, and what failed is told."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langgraph.types import RetryPolicy
 
 from graphs.teams import RETRY, wire
 from nodes.teams.steps import Step, Team, attempts_of
-from state.errors import AgentFailed, BadRequest, CircuitOpen, LabError
+from state.errors import AgentFailed, BadRequest, CircuitOpen, LabError, NoDatabase
 from state.flows import AgentSpec
-from tests.unit.graphs.crewing import Players, graph_of, needs_for, run
+from tests.unit.graphs.crewing import Directory, Players, graph_of, needs_for, registered, run
 
 AT_ONCE: RetryPolicy = RETRY._replace(initial_interval=0.001, jitter=False)
 DOWN = AgentFailed("down")
@@ -123,11 +124,35 @@ def test_attempts_are_bounded(said: Any, attempts: int) -> None:
     assert attempts_of({} if said == {} else {"attempts": said}) == attempts
 
 
+async def test_a_fallback_is_told_in_the_result_the_log_the_messages_and_the_stream() -> None:
+    players = Players({"one": (DOWN,), "two": ("here",)})
+    directory = Directory([registered("one", "writing"), registered("two", "writing")])
+    steps = Step("a", agent_id="one", config={"attempts": 2}), Step("b", capability="writing", depends_on=("a",))
+    graph = wire(team_of(*steps, exits=("b",)), needs_for(players, directory=directory), retry=AT_ONCE).compile()
+    given: Any = {"query": "x"}
+    events: list[Any] = []
+    final: Any = {}
+    async for kind, part in graph.astream(given, stream_mode=["custom", "values"], output_keys=list(graph.channels)):
+        events, final = ([*events, part], final) if kind == "custom" else (events, part)
+    assert players.asked[:3] == ["one", "one", "two"] and directory.failures[:2] == ["one", "one"]
+
+    agent = final["result"].agents[0]
+    assert (agent.agent_id, agent.agent_name, agent.fallback_for, agent.attempts) == ("two", "Two", "one", 3)
+    entries = [(entry.event, entry.agent_id, entry.detail) for entry in final["log"] if entry.step == "a"]
+    assert entries[:2] == [("started", "one", ""), ("fallback", "two", "one: down")]
+    told = [(message.from_agent, message.to_agent) for message in final["agent_messages"]]
+    assert told[:3] == [("client", "one"), ("client", "two"), ("two", "one")], "also those who did not answer"
+    assert final["result"].agent_ids[0] == "two"
+    fallback = next(event for event in events if event["status"] == "fallback")
+    assert fallback["step"] == "a" and fallback["tried"] == [{"agent_id": "one", "error": "down"}]
+
+
 async def test_the_stream_tells_each_start_retry_answer_and_failure() -> None:
     players = Players({"a": (DOWN, "up"), "b": (BadRequest("no"),)})
     team = team_of(step_of("a"), step_of("b", "a"), step_of("c", "b"), exits=("c",))
     graph = wire(team, needs_for(players), retry=AT_ONCE).compile()
-    told = [event async for event in graph.astream({"query": "x"}, stream_mode="custom")]
+    given: Any = {"query": "x"}
+    told = [event async for event in graph.astream(given, stream_mode="custom")]
     assert [(event["step"], event["status"]) for event in told] == [
         ("a", "started"),
         ("a", "retrying"),
@@ -140,10 +165,20 @@ async def test_the_stream_tells_each_start_retry_answer_and_failure() -> None:
     assert told[1]["error"] == "down" and told[3]["text"] == "up" and "no" in told[5]["error"]
 
 
+async def test_a_failure_is_in_the_log_with_its_execution_and_its_step(caplog: pytest.LogCaptureFixture) -> None:
+    run_id = uuid4()
+    await run(graph_of("parallel", Players({"b": (DOWN,)}), "a", "b"), run_id=run_id)
+    [line] = [line for line in caplog.records if line.name == "nodes.teams.step"]
+    assert line.levelname == "WARNING" and f"step b of execution {run_id} failed" in line.message
+    assert (line.__dict__["execution_id"], line.__dict__["node_id"]) == (str(run_id), "b")
+
+
 async def test_a_reference_that_names_nothing_fails_its_step_alone() -> None:
     team = team_of(step_of("a"), step_of("b", "a", prompt="${a.missing}"), step_of("c", "a"), exits=("b", "c"))
-    result = (await run(wire(team, needs_for(Players()))))["result"]
+    final = await run(wire(team, needs_for(Players())))
+    result = final["result"]
     assert result.output == "<c>"
+    assert "b" not in [message.to_agent for message in final["agent_messages"]], "nobody was asked"
     assert "nothing named 'missing'" in result.node_results["b"]["error"]
 
 
@@ -160,3 +195,11 @@ async def test_steps_of_a_flow_are_sent_the_input_and_then_each_others_outputs()
     assert players.call("a").input == {"topic": "cats", "n": [1]} and players.call("a").text == "cats"
     assert players.call("b").input == {"a": {"response": "facts", "n": 1}}
     assert players.call("c").input["n"] == 1
+
+
+async def test_postgres_being_away_is_no_agents_failure() -> None:
+    players = Players({"a": (NoDatabase("away"),)})
+    team = team_of(step_of("a", attempts=2), step_of("b"))
+    with pytest.raises(NoDatabase):
+        await run(wire(team, needs_for(players), retry=AT_ONCE))
+    assert players.asked.count("a") == 2

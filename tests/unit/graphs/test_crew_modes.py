@@ -7,7 +7,6 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from graphs.crews.build import build_from
-from graphs.services import lab_tools
 from state.agent_ports import AgentCall
 from state.agents import AgentReply
 from state.crew_run import CrewContext
@@ -122,6 +121,19 @@ async def test_no_more_agents_are_at_work_than_the_crew_allows(most: int) -> Non
     players = Players(dict.fromkeys(names, (busy,)))
     result = (await run(graph_of("parallel", players, *names, max_parallel_tasks=most)))["result"]
     assert peak == most and len(result.results) == 6
+
+
+async def test_runs_of_one_graph_have_their_places_each() -> None:
+    meet = asyncio.Barrier(2)
+
+    async def meeting(call: AgentCall) -> AgentReply:
+        async with asyncio.timeout(5):
+            await meet.wait()
+        return reply("met")
+
+    graph = graph_of("parallel", Players({"a": (meeting,), "b": (meeting,)}), "a", "b", max_parallel_tasks=1)
+    finals = await asyncio.gather(run(graph), run(graph))
+    assert [final["result"].results for final in finals] == [("met", "met")] * 2
 
 
 async def test_agents_of_a_dag_wait_for_all_that_they_need() -> None:
@@ -252,6 +264,6 @@ async def test_a_crew_that_is_asked_nothing_says_so() -> None:
 async def test_without_a_definition_the_shipped_pair_works() -> None:
     services = fake_services(FakeModels("facts", "a text"))
     graph = build_from(services, {"configurable": {}}).compile()
-    final = await graph.ainvoke({"query": "cats"}, context=CrewContext(), output_keys=["result"])
+    given: Any = {"query": "cats"}
+    final = await graph.ainvoke(given, context=CrewContext(), output_keys=["result"])
     assert final["result"].agent_ids == ("researcher", "writer") and final["result"].output == "a text"
-    assert len(lab_tools()) == len(services.tools)

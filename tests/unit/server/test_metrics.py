@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from server.application.mounted import merged
+from server.messages.figures import MOST_AGENTS, OTHERS, Figures
 from server.metrics import Counting, Gauges, Requests, as_json, as_prometheus
 from server.openapi import Described
 
@@ -43,8 +44,42 @@ def test_the_histogram_adds_up() -> None:
     assert f"lg_api_http_requests_latency_sum{{{labels}}} 5000055.0" in lines
 
 
+def _messages() -> Figures:
+    figures = Figures()
+    figures.count(figures.sent, "a")
+    for seconds in (-1.0, 0.0005, 0.002, 1_000.0):
+        figures.deliver("b", seconds)
+    return figures
+
+
+def test_messages_are_counted_by_agent_and_by_the_time_they_took() -> None:
+    lines = as_prometheus(Gauges(0, 0, 0, Requests(), _messages(), {"b": 3})).splitlines()
+    assert 'lab_messages_sent_total{agent="a"} 1.0' in lines
+    assert 'lab_messages_received_total{agent="b"} 4.0' in lines
+    assert 'lab_messages_waiting{agent="b"} 3.0' in lines
+    for bound, count in (("0.0005", 2), ("0.001", 2), ("0.0025", 3), ("600.0", 3), ("+Inf", 4)):
+        assert f'lab_messages_delivery_seconds_bucket{{le="{bound}"}} {count}.0' in lines
+    assert "lab_messages_delivery_seconds_count 4.0" in lines
+    assert "lab_messages_delivery_seconds_sum 1000.0025" in lines
+
+
+def test_names_are_counted_up_to_a_limit() -> None:
+    figures = Figures()
+    for number in range(MOST_AGENTS + 5):
+        figures.count(figures.sent, str(number))
+    figures.count(figures.sent, "0")
+    assert len(figures.sent) == MOST_AGENTS + 1
+    assert (figures.sent["0"], figures.sent[OTHERS]) == (2, 5)
+
+
+@pytest.mark.parametrize(("share", "bound"), [(0.0, 0.0005), (0.5, 0.0005), (0.75, 0.0025), (1.0, float("inf"))])
+def test_a_quantile_is_the_bound_below_which_that_share_lies(share: float, bound: float) -> None:
+    assert _messages().quantile(share) == bound
+    assert Figures().quantile(share) is None
+
+
 def test_every_name_is_declared_once_before_its_values() -> None:
-    lines = as_prometheus(Gauges(1, 1, 1, _requests())).splitlines()
+    lines = as_prometheus(Gauges(1, 1, 1, _requests(), _messages(), {"b": 3})).splitlines()
     declared = [line.split()[2] for line in lines if line.startswith("# TYPE")]
     assert len(declared) == len(set(declared))
     for line in lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -327,6 +328,10 @@ async def said_nothing(call: AgentCall) -> None:
     return None
 
 
+async def said_deep(call: AgentCall) -> AgentReply:
+    return AgentReply(json.loads("[" * 51 + "]" * 51), "deep")
+
+
 @pytest.mark.parametrize(
     ("act", "said"),
     [
@@ -334,8 +339,9 @@ async def said_nothing(call: AgentCall) -> None:
         (Broken("ours"), "Broken: ours"),
         (said_late, "TimeoutError: of its own"),
         (said_nothing, "answered NoneType, not an AgentReply"),
+        (said_deep, "the output is nested deeper than 50"),
     ],
-    ids=["raises", "broken", "times out itself", "no reply"],
+    ids=["raises", "broken", "times out itself", "no reply", "deep"],
 )
 async def test_what_foreign_code_does_wrong_is_that_agents_failure(
     act: Act, said: str, caplog: pytest.LogCaptureFixture
@@ -345,7 +351,7 @@ async def test_what_foreign_code_does_wrong_is_that_agents_failure(
         await asked.ask(BY_ID, last=False)
     assert str(failed.value) == said and asked.directory.told == ["a failed"]
     traced = [record for record in caplog.records if record.exc_info]
-    assert len(traced) == ("NoneType" not in said)
+    assert len(traced) == (act not in (said_nothing, said_deep)), "what its code raises is logged"
 
 
 @pytest.mark.parametrize("last", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -19,12 +20,13 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from graphs.orchestrator import build
-from nodes.agents.graph import DEPTH, MAX_DEPTH, GraphKind
+from nodes.agents.failures import NotAgain
+from nodes.agents.graph import MAX_DEPTH, WITHIN, GraphKind
 from state.agent_ports import AgentNeeds
 from state.agents import AgentReply
 from state.context import Context
 from state.crew_run import CrewContext
-from state.errors import BadRequest, NotFound
+from state.errors import AgentFailed, BadRequest, NotFound
 from tests.fakes import FakeModels, fake_services
 from tests.unit.nodes.agents.values import call_of, needs_of, spec_of
 
@@ -40,8 +42,8 @@ class Chat(TypedDict):
 class Served:
     """Graphs by name. Fills `state.agent_ports.ServedGraphs`."""
 
-    def __init__(self, config: RunnableConfig | None = None, **graphs: Graph) -> None:
-        self._config, self._graphs = config or {}, graphs
+    def __init__(self, config: RunnableConfig | None = None, graphs: Mapping[str, Graph] | None = None) -> None:
+        self._config, self._graphs = config or {}, {} if graphs is None else graphs
 
     @asynccontextmanager
     async def open(self, name: str) -> AsyncIterator[tuple[Pregel[Any, Any, Any, Any], RunnableConfig]]:
@@ -59,7 +61,7 @@ def one_node(schema: Any, answer: Any, context: Any = None) -> Graph:
 
 
 async def ask(graph: Graph, config: Mapping[str, Any] | None = None, **others: Any) -> AgentReply:
-    needs = needs_of(graphs=Served(others.pop("found", None), it=graph))
+    needs = needs_of(graphs=Served(others.pop("found", None), {"it": graph}))
     agent = KIND.make(spec_of(config={"graph": "it", **(config or {})}), needs)
     return await agent.process(call_of(**others))
 
@@ -124,21 +126,46 @@ async def test_its_interrupts_are_those_of_the_run_that_asks() -> None:
     assert (await compiled.ainvoke(Command(resume="yes"), config))["text"] == "said yes"
 
 
-async def test_a_graph_that_calls_itself_ends_at_a_bound_that_its_own_settings_cannot_lift() -> None:
-    depths: list[int] = []
-    # As an assistant whose saved configuration says otherwise would.
-    served = Served({"configurable": {DEPTH: -100}})
-    needs: AgentNeeds = needs_of(graphs=served)
+def nesting(*names: str) -> tuple[AgentNeeds, list[list[str]]]:
+    """Graphs of these names, each of which asks the next; and where each was when it ran."""
+    seen: list[list[str]] = []
+    graphs: dict[str, Graph] = {}
+    # As assistants whose saved configuration says otherwise would.
+    needs = needs_of(graphs=Served({"configurable": {WITHIN: []}}, graphs))
 
-    async def node(state: Chat) -> dict[str, Any]:
-        depths.append(get_config()["configurable"][DEPTH])
-        agent = KIND.make(spec_of(config={"graph": "it"}), needs)
-        return {"messages": [AIMessage((await agent.process(call_of())).text)]}
+    def asks(following: str) -> Any:
+        async def node(state: Chat) -> dict[str, Any]:
+            seen.append(get_config()["configurable"][WITHIN])
+            agent = KIND.make(spec_of(config={"graph": following}), needs)
+            return {"messages": [AIMessage((await agent.process(call_of())).text)]}
 
-    served._graphs["it"] = one_node(Chat, node)
-    with pytest.raises(BadRequest, match=f"'it' would be the {MAX_DEPTH + 1}th within another; at most {MAX_DEPTH}"):
-        await KIND.make(spec_of(config={"graph": "it"}), needs).process(call_of())
-    assert depths == list(range(1, MAX_DEPTH + 1))
+        return node
+
+    for name, following in pairwise((*names, names[0])):
+        graphs[name] = one_node(Chat, asks(following))
+    return needs, seen
+
+
+async def test_a_graph_does_not_run_within_itself_whatever_its_settings_say() -> None:
+    needs, seen = nesting("a", "b")
+    with pytest.raises(BadRequest, match="agent 'ana': 'a' would run within itself: a > b > a"):
+        await KIND.make(spec_of(config={"graph": "a"}), needs).process(call_of())
+    assert seen == [["a"], ["a", "b"]]
+
+
+async def test_graphs_run_within_each_other_only_so_deep() -> None:
+    needs, seen = nesting(*"abcdefghij")
+    with pytest.raises(BadRequest, match=f"would run within {MAX_DEPTH + 1} graphs; at most {MAX_DEPTH}"):
+        await KIND.make(spec_of(config={"graph": "a"}), needs).process(call_of())
+    assert len(seen) == MAX_DEPTH + 1
+
+
+async def test_a_crew_within_whose_agents_failed_is_not_tried_again() -> None:
+    def node(state: Chat) -> dict[str, Any]:
+        raise AgentFailed("no agent answered")
+
+    with pytest.raises(NotAgain, match="no agent answered"):
+        await ask(one_node(Chat, node))
 
 
 async def test_without_a_server_and_for_unknown_names_it_says_so() -> None:

@@ -1,0 +1,1 @@
+"""`lab crews`: crews kept, checked, drawn and run."""

@@ -1,0 +1,49 @@
+"""`lab flows draw`: a flow as mermaid, or as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphs.flows.check import check_flow
+from graphs.flows.compile import build
+from graphs.flows.faults import FlowErrors
+from graphs.flows.order import supersteps
+from graphs.services import Services, lab_tools
+from graphs.teams import needs_of
+from server.cli.flows.finding import Chosen, quiet_settings, shipped_or_file
+from server.cli.flows.picture import picture
+from server.cli.terminal import shown
+from server.lab import open_models_of
+from state.errors import BadRequest
+
+
+def draw(
+    flow: Annotated[str, typer.Argument(metavar="FLOW", help="a file, or the id of a shipped flow")],
+    png: Annotated[Path | None, typer.Option(help="write a picture to this file instead")] = None,
+) -> None:
+    """Print a flow's graph as mermaid, or write it as a PNG; both are made here, without a network."""
+    chosen = shipped_or_file(flow)
+    if faults := check_flow(chosen.spec, positions=chosen.positions):
+        raise FlowErrors(faults)
+    if png is None:
+        typer.echo(shown(mermaid(chosen)))
+        return
+    needs = {node.id: node.depends_on for node in chosen.spec.nodes}
+    try:
+        png.write_bytes(picture(supersteps(needs), needs, chosen.spec.exit_points))
+    except OSError as error:
+        raise BadRequest(f"--png: {png} cannot be written: {error.strerror}") from error
+    typer.echo(f"wrote {png}")
+
+
+def mermaid(chosen: Chosen) -> str:
+    """As `/assistants/{id}/graph` draws it: the graph itself, compiled."""
+    models = open_models_of(quiet_settings())
+    try:
+        graph = build(chosen.spec, needs_of(Services(models=models, tools=lab_tools(models)))).compile()
+        return graph.get_graph().draw_mermaid()
+    finally:
+        models.close()

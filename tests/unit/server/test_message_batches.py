@@ -1,0 +1,141 @@
+"""What becomes of messages before Postgres sees them: checked, admitted, told to other processes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from server.messages.admission import Facts, admit
+from server.messages.envelope import Envelope, for_history, outgoing
+from server.messages.writer import NOTICE_BYTES, notices
+from state.errors import BadRequest, NotFound, QueueFull
+from state.messages import AgentMessage
+
+RUN, REQUEST = uuid4(), uuid4()
+
+
+def told(to: str = "b", by: str = "a", **given: Any) -> AgentMessage:
+    fields: dict[str, Any] = {"message_id": uuid4(), "timestamp": datetime(2026, 1, 2, 3, tzinfo=UTC), **given}
+    return AgentMessage(from_agent=by, to_agent=to, **fields)
+
+
+def sent(to: str = "b", tenant: str = "t", delivered: bool = False, **given: Any) -> Envelope:
+    envelope = outgoing(tenant, told(to, **given), 0.0)
+    envelope.delivered = delivered
+    return envelope
+
+
+def deep(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"in": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"payload": {"x": float("nan")}}, "NaN"),
+        ({"payload": {"x": "\0"}}, "NUL"),
+        ({"payload": {"x": "\ud800"}}, "surrogate"),
+        ({"payload": {"x": object()}}, "object"),
+        ({"payload": {"x": 10**5000}}, "JSON"),
+        ({"payload": deep(150)}, "deeper"),
+        ({"payload": deep(100_000)}, "deeper"),
+        ({"payload": {"x": "y" * 1_000_000}}, "1,000,008 bytes"),
+        ({"metadata": {"x": "\0"}}, "metadata"),
+        ({"to": ""}, "to_agent"),
+        ({"to": "a b"}, "to_agent"),
+        ({"to": "x" * 65}, "to_agent"),
+        ({"to": "a\n"}, "to_agent"),
+        ({"by": "\0"}, "from_agent"),
+        ({"topic": ""}, "topic"),
+        ({"topic": "x" * 201}, "topic"),
+        ({"topic": "\ud800"}, "topic"),
+    ],
+    ids=["nan", "nul", "surrogate", "object", "long-int", "deep", "abyss", "big", "metadata", "no-name", "blank",
+         "long-name", "line-end", "nul-name", "no-topic", "long-topic", "odd-topic"],
+)  # fmt: skip
+def test_what_cannot_be_kept_is_refused_in_one_line(given: dict[str, Any], named: str) -> None:
+    with pytest.raises(BadRequest, match=named) as refused:
+        outgoing("t", told(**given), 0.0)
+    assert "\n" not in str(refused.value)
+    # The same in a history is told as far as it can be.
+    row = json.loads(for_history("t", told(**given), 0.0).row(None))
+    assert row["delivered"]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [{}, {"x": [1.5, -0.0, None, True, "\\u0000 \u2028 😀"]}, {"wide": [[]] * 200}, deep(90)],
+    ids=["empty", "values", "wide", "deep"],
+)
+def test_a_row_holds_the_message_as_it_is(payload: dict[str, Any]) -> None:
+    message = told(payload=payload, metadata={"k": 1}, topic='"', execution_id=RUN, reply_to=REQUEST, priority=9)
+    envelope = outgoing('t"', message, 0.0)
+    row = json.loads(envelope.row(REQUEST))
+    assert (row["payload"], row["metadata"], row["topic"], row["priority"]) == (payload, {"k": 1}, '"', 9)
+    assert (row["tenant_id"], row["kept_for"], row["execution_id"]) == ('t"', str(REQUEST), str(RUN))
+    opened = envelope.opened()
+    assert opened == message
+    assert opened.payload is not message.payload
+
+
+def test_a_time_without_a_zone_is_in_utc() -> None:
+    row = json.loads(sent(timestamp=datetime(2026, 1, 2, 3)).row(None))
+    assert row["created_at"] == "2026-01-02T03:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("one", "facts", "outcome"),
+    [
+        (sent(), Facts({("t", "b"): 2}), None),
+        (sent(), Facts({("t", "b"): 3}), QueueFull),
+        (sent(delivered=True), Facts({("t", "b"): 3}), None),
+        (sent(reply_to=REQUEST), Facts({("t", "b"): 3}, requests={("t", REQUEST)}), REQUEST),
+        (sent(reply_to=REQUEST), Facts({("t", "b"): 3}, requests={("u", REQUEST)}), QueueFull),
+        (sent(reply_to=REQUEST, delivered=True), Facts(requests={("t", REQUEST)}), None),
+        (sent(execution_id=RUN), Facts({("t", "b"): 0}, runs={("t", RUN)}), None),
+        (sent(execution_id=RUN), Facts({("t", "b"): 0}, runs={("u", RUN)}), NotFound),
+        (sent(message_id=REQUEST), Facts({("t", "b"): 3}, stored={("t", REQUEST)}), None),
+    ],
+    ids=["room", "full", "handed-over", "awaited", "anothers-request", "reply-handed-over", "run", "anothers-run",
+         "stored"],
+)  # fmt: skip
+def test_a_message_is_taken_or_refused_by_what_is_locked(
+    one: Envelope, facts: Facts, outcome: type[Exception] | UUID | None
+) -> None:
+    admission = admit([one], facts, 3)
+    if isinstance(outcome, type):
+        assert {key: type(error) for key, error in admission.refused.items()} == {one: outcome}
+        assert admission.taken == []
+    else:
+        assert admission.taken == [(one, outcome)]
+
+
+def test_the_first_that_fit_are_taken_and_a_full_queue_is_its_own() -> None:
+    batch = [sent(), sent("c"), sent(), sent(), sent("b", "u")]
+    admission = admit(batch, Facts({("t", "b"): 1, ("t", "c"): 0, ("u", "b"): 2}), 3)
+    assert [one for one, _ in admission.taken] == [batch[0], batch[1], batch[2], batch[4]]
+    assert admission.full == {("t", "b")}
+    assert "3 messages wait for agent b" in str(admission.refused[batch[3]])
+
+
+def test_what_is_recorded_of_an_execution_that_is_gone_is_left_out() -> None:
+    one = for_history("t", told(execution_id=RUN), 0.0)
+    assert admit([one], Facts(), 3).left_out == [one]
+
+
+def test_notices_name_everybody_and_none_is_too_long() -> None:
+    arrivals: set[tuple[str, str | UUID]] = {("t" * 40, f"agent-{number}") for number in range(500)} | {("t", REQUEST)}
+    payloads = list(notices("me", arrivals))
+    assert len(payloads) > 1
+    assert max(map(len, payloads)) <= NOTICE_BYTES + 100
+    told = [json.loads(payload) for payload in payloads]
+    assert {one["by"] for one in told} == {"me"}
+    assert {tuple(to) for one in told for to in one["to"]} == {(tenant, str(name)) for tenant, name in arrivals}
+    assert list(notices("me", set())) == []

@@ -17,6 +17,9 @@ _METADATA_ADDRESSES = frozenset({ip_address("168.63.129.16")})
 """The one of a cloud's own services that lies in public space (Azure's); the others are link-local or private."""
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE = IPv6Network("::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""All of IPv6 that is assigned for global use. Python counts as global what is merely not listed as anything else, the
+former site-local addresses (fec0::/10) among it, which old networks still route."""
 _PROTOCOLS = IPv4Network("192.0.0.0/24")
 """Holds a cloud's metadata service; which of it counts as global differs between versions of Python."""
 _PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
@@ -40,7 +43,8 @@ def refused(text: str, networks: Iterable[Network], *, allow_loopback: bool = Fa
 
 def _is_public(address: Address) -> bool:
     special = address in _METADATA_ADDRESSES or (address.version == 4 and address in _PROTOCOLS)
-    return address.is_global and not address.is_multicast and not special
+    outside = isinstance(address, IPv6Address) and address not in _UNICAST and not _holds_ipv4(address)
+    return address.is_global and not address.is_multicast and not special and not outside
 
 
 def _embedded(address: Address) -> list[Address]:

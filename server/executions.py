@@ -6,56 +6,27 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
 from server.db.jobs import BOTH, IN_FLIGHT, Graph, Job, JobFigures, JobFilter, Jobs
 from server.db.threads import Threads
 from server.definitions import Kept, Kind
+from server.job_requests import Asked, answer_for, answering_body, first_body, pinned
 from server.run_queue.asking import new_run
-from server.run_queue.configuration import safe_config, safe_context
 from server.run_queue.queue import RunQueue
 from server.run_queue.shapes import Run
 from server.run_queue.webhooks import WebhookSender
 from server.thread_states import ThreadStates
 from server.wire.progress import Progress, progress_of
-from state.errors import BadRequest, Conflict, LabError, NotFound, TimedOut
+from state.errors import Conflict, LabError, NotFound, TimedOut
 from state.messages import AgentMessage
 
-STREAM_MODES = ("custom", "messages-tuple")
-"""What of a run is kept to be heard: agents' turns and tokens. Without `values`, a run leaves its whole state."""
 STOP_SECONDS = 20.0
 """How long a request waits for a run that it stops."""
 GIVEN_UP = "UserInterrupt: nobody answered what it asked; it was cancelled"
 CLEANED_AT_ONCE = 500
-MARKS = (
-    *("kind", "crew_id", "flow_id", "source", "own_thread", "job_id", "job_created_at"),
-    *("graph_id", "assistant_id", "created_by"),
-)
-"""Keys of a run's metadata that are the server's; the others are the client's."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a client wants executed. `settings`: fields of `state.crew_run.CrewContext`."""
-
-    input: Mapping[str, Any]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    webhook: str | None = None
-    thread_id: UUID | None = None
-
-
-@dataclass(frozen=True)
-class _Pinned:
-    """The assistant that a job was begun with, as it was then: an answer goes to the same definition."""
-
-    assistant_id: UUID
-    graph_id: str
-    config: Mapping[str, Any]
-    context: Mapping[str, Any]
-    metadata: Mapping[str, Any]
+_FIRST = frozenset({"__start__", "begin"})
 
 
 class Executions:
@@ -87,15 +58,7 @@ class Executions:
             await self._webhooks.check(asked.webhook)
         if asked.thread_id is not None:
             await self._check_thread(tenant, asked.thread_id, kept.kind)
-        whose = {"kind": kept.kind, f"{kept.kind}_id": kept.name, "own_thread": asked.thread_id is None}
-        body = {
-            **_BODY,
-            "input": asked.input,
-            "config": {"configurable": dict(asked.settings)},
-            "metadata": {**{key: value for key, value in asked.metadata.items() if key not in MARKS}, **whose},
-            "webhook": asked.webhook,
-        }
-        return await self._admit(tenant, body, kept.assistant, asked.thread_id)
+        return await self._admit(tenant, first_body(kept, asked), kept.assistant, asked.thread_id)
 
     async def get(self, tenant: str, job_id: UUID, graphs: Sequence[Graph] = BOTH) -> Job:
         """Raises NotFound."""
@@ -121,8 +84,9 @@ class Executions:
         own = {str(run_id) for run_id in await self._jobs.runs_of(tenant, job.job_id)}
         with suppress(LabError):  # the thread is gone, or its graph is not served here: there is nothing to tell
             state = await self._states.read(tenant, job.thread_id)
-            # Before its first checkpoint a thread shows the state of the run before.
-            if (state.get("metadata") or {}).get("run_id") in own:
+            # Until its first node is done a thread shows what the run before left.
+            begun = _FIRST.isdisjoint(state["next"])
+            if begun and (state.get("metadata") or {}).get("run_id") in own:
                 return progress_of(state["values"], state["tasks"])
         return Progress()
 
@@ -147,24 +111,8 @@ class Executions:
         thread = await self._threads.get(tenant, job.thread_id)
         waiting = [str(asked["id"]) for asks in thread.interrupts.values() for asked in asks]
         first = await self._queue.get(tenant, job.job_id)
-        marks = {key: value for key, value in first.metadata.items() if key not in ("graph_id", "assistant_id")}
-        body = {
-            **_BODY,
-            "command": {"resume": answer_for(waiting, answer, interrupt_id)},
-            # What was asked stays with it; the command goes before it.
-            "input": first.kwargs.get("input"),
-            "metadata": {**marks, "job_id": str(job.job_id), "job_created_at": job.created_at.isoformat()},
-            "webhook": job.webhook,
-            "multitask_strategy": "reject",
-        }
-        pinned = _Pinned(
-            assistant_id=first.assistant_id or first.run_id,
-            graph_id=first.graph_id,
-            config=safe_config(first.kwargs.get("config")),
-            context=safe_context(first.kwargs.get("context")),
-            metadata={},
-        )
-        return await self._admit(tenant, body, pinned, job.thread_id)
+        body = answering_body(job, first, answer_for(waiting, answer, interrupt_id))
+        return await self._admit(tenant, body, pinned(first), job.thread_id)
 
     async def wait(self, tenant: str, job_id: UUID) -> Job:
         """The job when it has ended or asks something. Raises Unavailable where this server stops first."""
@@ -190,6 +138,10 @@ class Executions:
     async def figures(self, tenant: str, graphs: Sequence[Graph], *, by_name: bool) -> list[JobFigures]:
         """Counts and times, by status and, with `by_name`, by crew and flow."""
         return await self._jobs.figures(tenant, graphs, by_name=by_name)
+
+    async def said_lately(self, tenant: str) -> int:
+        """Messages of the last hour."""
+        return await self._jobs.said_lately(tenant)
 
     async def clean_up(self, tenant: str, graphs: Sequence[Graph], hours: float, *, dry_run: bool) -> list[UUID]:
         """Delete jobs that ended longer ago than this; which these are, of very many the oldest."""
@@ -218,28 +170,3 @@ class Executions:
     async def _admit(self, tenant: str, body: Mapping[str, Any], chosen: Any, thread_id: UUID | None) -> Run:
         new = new_run(body, chosen, thread_id=thread_id, request_id=str(uuid4()), now_ms=time.time_ns() // 1_000_000)
         return await self._queue.admit(tenant, new)
-
-
-_BODY: Mapping[str, Any] = {
-    "stream_mode": list(STREAM_MODES),
-    # An agent's model is called in a graph of its own; its tokens are heard only so.
-    "stream_subgraphs": True,
-    "stream_resumable": True,
-    "on_completion": "keep",
-    "if_not_exists": "create",
-    # An agent that has answered is not called again after a crash: its answer is kept before the next one is asked.
-    "durability": "sync",
-}
-
-
-def answer_for(waiting: Sequence[str], answer: Any, interrupt_id: str | None) -> Any:
-    """What a run is resumed with, of the interrupts that wait. Raises BadRequest: unknown, or which of several?"""
-    if answer is None:
-        raise BadRequest("answer: null answers nothing")
-    if interrupt_id is None and len(waiting) > 1:
-        raise BadRequest(f"several questions wait; name one as interrupt_id: {', '.join(waiting)}")
-    if interrupt_id is not None and interrupt_id not in waiting:
-        raise BadRequest(f"no interrupt '{interrupt_id[:100]}' waits; what waits: {', '.join(waiting) or 'none'}")
-    chosen = interrupt_id or next(iter(waiting), None)
-    # By its id: an answer that is itself an object with such keys would be taken for several.
-    return answer if chosen is None else {chosen: answer}

@@ -60,5 +60,5 @@ def _with_named_body(operation: Any, named: dict[str, Any]) -> Any:
         return operation
     named |= own.get("components", {}).get("schemas", {})
     named[title] = {key: value for key, value in own.items() if key != "components"}
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{title}"}}}
+    content = {**body["content"], "application/json": {"schema": {"$ref": f"#/components/schemas/{title}"}}}
     return {**operation, "requestBody": {**body, "content": content}}

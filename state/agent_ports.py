@@ -76,7 +76,7 @@ class AgentDirectory(Protocol):
         ...
 
     async def find(self, *, capability: str | None = None, endpoint: str | None = None) -> list[AgentRecord]:
-        """Those that are enabled, the least busy first; empty where there is none."""
+        """Those that are enabled, the least busy first; at an endpoint, behind them those that are switched off."""
         ...
 
     async def may_call(self, agent_id: str) -> None:
@@ -85,6 +85,10 @@ class AgentDirectory(Protocol):
 
     async def succeeded(self, agent_id: str) -> None:
         """Close the breaker."""
+        ...
+
+    async def gave_up(self, agent_id: str) -> None:
+        """A call that was let through ended without saying how the agent is: another caller may try."""
         ...
 
     async def failed(self, agent_id: str, error: str) -> None:
@@ -96,9 +100,20 @@ class CallLog(Protocol):
     """Calls of agents as they happen: what makes an agent busy, and what is kept of each call."""
 
     def begin(
-        self, *, run_id: UUID | None, step: str, agent_id: str, agent_name: str, agent_class: str, attempt: int
+        self,
+        *,
+        run_id: UUID | None,
+        step: str,
+        agent_id: str,
+        agent_name: str,
+        agent_class: str,
+        attempt: int,
+        registered: bool,
     ) -> UUID:
-        """A call has begun. Returns at once; written soon, in batches."""
+        """A call has begun. Returns at once; written soon, in batches.
+
+        `registered`: of a registered agent. A crew's own may have the same id, and keeps nobody else busy.
+        """
         ...
 
     def end(

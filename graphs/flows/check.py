@@ -3,14 +3,14 @@ with what would have been accepted."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from graphs.flows.faults import Fault, FlowErrors, Path, Positions, in_order, listed, near, shown
 from graphs.flows.order import Needs, ancestors, cycles
-from graphs.flows.shapes import kind
+from graphs.flows.shapes import MAX_TOLD, kind
 from nodes.agents.remote import MAX_TIMEOUT_SEC
 from nodes.teams.kinds import AGENT, StepKind, shipped_step_kinds
 from nodes.teams.references import Found, find, name_of
@@ -19,6 +19,8 @@ from state.flows import RESERVED, FlowNode, FlowSpec
 
 ASKED = ("query", "input")
 """What every reference may name beside the steps before: what is asked, as a text and as it was sent."""
+MAX_HINTS = 50
+"""Near names looked for: each takes a millisecond among a hundred."""
 PREVIOUS = "previous"
 """What the steps said that a step depends on."""
 
@@ -36,7 +38,7 @@ class Known:
 def check_flow(spec: FlowSpec, known: Known | None = None, positions: Positions | None = None) -> list[Fault]:
     """Every mistake, in the order of the file; empty: it can run."""
     checking = _Checking(spec, known or Known(), positions or Positions())
-    return in_order(checking.all())
+    return in_order(islice(checking.all(), MAX_TOLD))
 
 
 def checked(spec: FlowSpec, known: Known | None = None, positions: Positions | None = None) -> FlowSpec:
@@ -52,8 +54,9 @@ class _Checking:
         self._ids = [node.id for node in spec.nodes]
         # Of two nodes with one id the first counts, so that the second is told to be double and nothing else.
         self._needs: Needs = {node.id: node.depends_on for node in reversed(spec.nodes)}
-        self._cycles, self._acyclic = cycles(self._needs)
-        self._before = ancestors(self._acyclic)
+        self._cycles = cycles(self._needs)
+        self._before = ancestors(self._needs)
+        self._hints = MAX_HINTS
 
     def all(self) -> Iterator[Fault]:
         for index, node in enumerate(self._spec.nodes):
@@ -77,7 +80,7 @@ class _Checking:
         kinds = (AGENT, *self._known.kinds)
         named = [key for key in ("agent_id", "capability") if getattr(node, key) is not None]
         if node.type not in kinds:
-            told = f"there is no type '{shown(node.type)}'{near(node.type, kinds)}; types are: {listed(kinds)}"
+            told = f"there is no type '{shown(node.type)}'{self._near(node.type, kinds)}; types are: {listed(kinds)}"
             yield self._at.fault((*path, "type"), told)
         elif node.type != AGENT:
             for key in named:
@@ -100,10 +103,8 @@ class _Checking:
         ):
             if wanted is not None and there_are is not None and wanted not in there_are:
                 word, many = ("agent", "agents") if key == "agent_id" else ("agent with the capability", "capabilities")
-                told = (
-                    f"there is no {word} '{wanted}'{near(wanted, there_are)}; {many} are: {listed(sorted(there_are))}"
-                )
-                yield self._at.fault((*path, key), told)
+                hint, names = self._near(wanted, there_are), listed(sorted(there_are))
+                yield self._at.fault((*path, key), f"there is no {word} '{wanted}'{hint}; {many} are: {names}")
 
     def _dependencies(self, node: FlowNode, path: Path) -> Iterator[Fault]:
         for place, wanted in enumerate(node.depends_on):
@@ -111,7 +112,7 @@ class _Checking:
             if wanted == node.id:
                 yield self._at.fault(at, f"node '{node.id}' depends on itself")
             elif wanted not in self._needs:
-                hint = near(wanted, self._ids)
+                hint = self._near(wanted, self._needs)
                 told = f"node '{node.id}' depends on '{wanted}', which is not a node{hint}; nodes are: {self._nodes()}"
                 yield self._at.fault(at, told)
             elif wanted in node.depends_on[:place]:
@@ -146,7 +147,7 @@ class _Checking:
         """What is wrong with a reference; nothing where it is right."""
         if found.inside is None:
             return f"'{shown(found.text)}' is no reference; write $${{ for the characters themselves"
-        before = [one for one in self._ids if one in self._before[node.id]]
+        before = [one for one in self._needs if one in self._before[node.id] and one != node.id]
         previous = [PREVIOUS] if node.depends_on else []
         accepted = [*ASKED, *previous, *before]
         if name_of(found.inside, accepted) is not None:
@@ -154,7 +155,7 @@ class _Checking:
         also = name_of(found.inside, [*self._ids, PREVIOUS])
         if also is None:
             name = found.inside.split(".")[0]
-            why = f"there is no '{shown(name)}'{near(name, accepted)}"
+            why = f"there is no '{shown(name)}'{self._near(name, accepted)}"
         elif also[0] == PREVIOUS:
             why = f"nothing comes before node '{node.id}'"
         elif also[0] == node.id:
@@ -176,7 +177,7 @@ class _Checking:
     def _ends(self) -> Iterator[Fault]:
         entry = self._spec.entry_point
         if entry not in self._needs:
-            told = f"entry_point '{entry}' is not a node{near(entry, self._ids)}; nodes are: {self._nodes()}"
+            told = f"entry_point '{entry}' is not a node{self._near(entry, self._needs)}; nodes are: {self._nodes()}"
             yield self._at.fault(("entry_point",), told)
         elif self._needs[entry]:
             told = (
@@ -186,7 +187,9 @@ class _Checking:
         for place, wanted in enumerate(self._spec.exit_points):
             at: Path = ("exit_points", place) if ("exit_points", place) in self._at.values else ("exit_points",)
             if wanted not in self._needs:
-                told = f"exit point '{wanted}' is not a node{near(wanted, self._ids)}; nodes are: {self._nodes()}"
+                told = (
+                    f"exit point '{wanted}' is not a node{self._near(wanted, self._needs)}; nodes are: {self._nodes()}"
+                )
                 yield self._at.fault(at, told)
             elif wanted in self._spec.exit_points[:place]:
                 yield self._at.fault(at, f"exit point '{wanted}' stands here twice")
@@ -203,10 +206,13 @@ class _Checking:
                 told = f"the answer of node '{node.id}' is never used; let a node depend on it or make it an exit point"
                 yield self._at.fault(("nodes", index, "id"), told)
 
+    def _near(self, word: str, known: Collection[str]) -> str:
+        self._hints -= 1
+        return near(word, known) if self._hints >= 0 else ""
+
     def _nodes(self) -> str:
         return listed(dict.fromkeys(self._ids))
 
 
 def _is_number(value: Any, above: float, most: float) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and above < value <= most
+    return isinstance(value, int | float) and not isinstance(value, bool) and above < value <= most

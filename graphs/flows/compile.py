@@ -6,6 +6,8 @@ shipped research-write-review.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
@@ -15,7 +17,7 @@ from graphs.flows.shipped import default_flow
 from graphs.services import Services, local_services
 from graphs.teams import TeamGraph, needs_of, wire
 from nodes.agents.builtin import builtin_agents
-from nodes.teams.kinds import AGENT, shipped_step_kinds
+from nodes.teams.kinds import AGENT, StepKind, shipped_step_kinds
 from nodes.teams.steps import Step, Team
 from state.agent_ports import AgentNeeds
 from state.agents import NewAgent
@@ -25,9 +27,12 @@ from state.flows import AgentSpec, FlowNode, FlowSpec
 FlowGraph = CompiledStateGraph[CrewState, CrewContext, CrewInput, CrewOutput]
 
 
-def build(flow: FlowSpec, needs: AgentNeeds) -> TeamGraph:
-    """The graph of a flow. Raises FlowErrors, a BadRequest, with every mistake; agents are looked up by the run."""
-    kinds = shipped_step_kinds()
+def build(flow: FlowSpec, needs: AgentNeeds, *, kinds: Mapping[str, StepKind] | None = None) -> TeamGraph:
+    """The graph of a flow. Raises FlowErrors, a BadRequest, with every mistake; agents are looked up by the run.
+
+    `kinds`: of steps that are no agent's turn, by default the shipped ones.
+    """
+    kinds = shipped_step_kinds() if kinds is None else kinds
     checked(flow, Known(tools=needs.tools.keys(), kinds=kinds))
     return wire(team_of(flow, needs), needs, kinds=kinds)
 

@@ -81,6 +81,8 @@ def dotted(path: Path) -> str:
 
 def near(word: str, known: Iterable[str]) -> str:
     """`, did you mean write?`, or nothing."""
+    if len(word) > MAX_SHOWN:  # comparing takes the product of the lengths
+        return ""
     found = difflib.get_close_matches(word, list(known), n=1)
     return f", did you mean {found[0]}?" if found else ""
 

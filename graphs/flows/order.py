@@ -7,15 +7,17 @@ from graphlib import CycleError, TopologicalSorter
 
 Needs = Mapping[str, Sequence[str]]
 """Step → those that it depends on."""
+MAX_CYCLES = 10
+"""Told at once."""
 
 
-def cycles(needs: Needs) -> tuple[list[list[str]], Needs]:
-    """Each cycle, as the steps in the order in which each waits for the next, the first again at the end; and what is
-    left of the dependencies when the last of each is taken away.
+def cycles(needs: Needs) -> list[list[str]]:
+    """Cycles, each as the steps in the order in which each waits for the next, the first again at the end; with each
+    one's last dependency taken away no other of these is left. At most MAX_CYCLES.
     """
     left = {step: [one for one in wanted if one in needs] for step, wanted in needs.items()}
     found: list[list[str]] = []
-    while True:
+    while len(found) < MAX_CYCLES:
         try:
             TopologicalSorter(left).prepare()
         except CycleError as error:
@@ -24,14 +26,22 @@ def cycles(needs: Needs) -> tuple[list[list[str]], Needs]:
             found.append(waiting)
             left[waiting[-2]] = [one for one in left[waiting[-2]] if one != waiting[-1]]
         else:
-            return found, left
+            break
+    return found
 
 
-def ancestors(needs: Needs) -> dict[str, frozenset[str]]:
-    """All that ends before each step begins. `needs` has no cycle."""
-    before: dict[str, frozenset[str]] = {}
-    for step in TopologicalSorter(needs).static_order():
-        before[step] = frozenset(needs[step]).union(*(before[one] for one in needs[step]))
+def ancestors(needs: Needs) -> dict[str, set[str]]:
+    """All that ends before each step begins, also where steps wait for each other."""
+    before: dict[str, set[str]] = {}
+    for step in needs:
+        seen: set[str] = set()
+        waiting = [one for one in needs[step] if one in needs]
+        while waiting:
+            one = waiting.pop()
+            if one not in seen:
+                seen.add(one)
+                waiting += [other for other in needs[one] if other in needs and other not in seen]
+        before[step] = seen
     return before
 
 

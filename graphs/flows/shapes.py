@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from graphs.flows.faults import Fault, FlowErrors, Path, Positions, in_order, listed, near, shown
+from graphs.flows.reading import MAX_INTEGER
 from state.agents import AGENT_ID
 
 M = TypeVar("M", bound=BaseModel)
@@ -20,6 +21,8 @@ _WANTED = {
     "int_type": "a whole number",
     "bool_type": "true or false",
 }
+MAX_TOLD = 1_000
+"""Mistakes; whoever made so many finds the others then."""
 IDS = "letters, digits, _, - and ., at most 64, the first a letter or a digit"
 
 
@@ -34,7 +37,7 @@ def shaped(model: type[M], data: Any, positions: Positions) -> M:
         found = error.errors(include_url=False)
         inside = {wrong["loc"][:length] for wrong in found for length in range(len(wrong["loc"]))}
         # A list whose members are wrong is told to be too short besides.
-        told = [_told(model, wrong, data, positions) for wrong in found if wrong["loc"] not in inside]
+        told = [_told(model, wrong, data, positions) for wrong in found[:MAX_TOLD] if wrong["loc"] not in inside]
         raise FlowErrors(in_order(told)) from None
 
 
@@ -68,7 +71,7 @@ def _told(model: type[BaseModel], wrong: ErrorDetails, data: Any, positions: Pos
     hint = ""
     if isinstance(value, str) and wanted == "a list":
         hint = f"; write [{shown(value)}]"
-    elif isinstance(value, bool | int | float) and wanted == "a text":
+    elif isinstance(value, bool | int | float) and wanted == "a text" and abs(value) < MAX_INTEGER:
         hint = f'; write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
     return positions.fault(path, f"{name} must be {wanted}, not {kind(value)}{hint}")
 
@@ -80,6 +83,8 @@ def kind(value: object) -> str:
             return "nothing"
         case bool():
             return f"the truth value {str(value).lower()}"
+        case int() if abs(value) >= MAX_INTEGER:
+            return "a number that is too large"  # which Python may refuse to write out
         case int() | float():
             return f"the number {value}"
         case str():

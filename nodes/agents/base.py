@@ -13,7 +13,8 @@
 That is all: at its next start the server registers the agent under the class's name, crews call it by
 `agent_class: WordCounter`, flows by `agent_id: WordCounter` or `capability: counting`. `execute` returns a text, an
 object of plain JSON, or an AgentReply. What it raises is the agent's failure, which is tried again and then answered by
-another agent with the capability; `state.errors.BadRequest` says that trying again is useless.
+another agent with the capability; `state.errors.BadRequest` says that trying again is useless. A plain `def execute`
+may block; an `async def` that blocks holds up the whole server.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from langchain_core.tools import BaseTool
 from nodes.agents.asking import ModelConfig, choose, write_stream
 from nodes.agents.config import read_config
 from nodes.agents.memory import AgentMemory
+from nodes.agents.plain import plain_json
 from nodes.teams.stored import StoredContext
 from state.agent_ports import AgentCall, AgentNeeds, MessageBus, SharedContext
 from state.agents import AgentReply
@@ -58,8 +60,8 @@ class BaseAgent:
     def execute(self, input: Mapping[str, Any], context: AgentContext) -> Said | Awaitable[Said]:
         """Answer. `async def` or, for what blocks, plain `def`, which runs in a thread that a timeout cannot stop.
 
-        `input`: in a crew `user_query` and `context`, in a flow the run's `input_data` or the answers of the steps
-        before, by their ids; `context.text` is the same for reading.
+        `input`, the agent's own copy: in a crew `user_query` and `context`, in a flow the run's `input_data` or the
+        answers of the steps before, by their ids; `context.text` is the same for reading.
         """
         raise NotImplementedError
 
@@ -139,8 +141,8 @@ class AgentContext:
         return _AgentLog(logging.getLogger(__name__), {"agent_id": self.agent_id})
 
     def stream(self, event: Mapping[str, Any]) -> None:
-        """Plain JSON for whoever follows the run (stream mode `custom`)."""
-        write_stream({**event, "agent_id": self.agent_id, "step": self.step})
+        """Plain JSON for whoever follows the run (stream mode `custom`). Raises AgentFailed for what is none."""
+        write_stream({**plain_json(event, "the event"), "agent_id": self.agent_id, "step": self.step})
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ from langgraph.errors import GraphBubbleUp
 
 from nodes.agents.breaker import decide
 from nodes.agents.failures import NotAgain
+from nodes.agents.foreign import guarded
 from nodes.agents.kinds import kind_of
+from nodes.agents.masking import without
 from nodes.agents.plain import kept
 from nodes.agents.remote import endpoint_of, timeout_of, travelling
-from nodes.agents.words import one_line
+from nodes.agents.words import error_line, one_line
 from nodes.teams.steps import Step
 from state.agent_ports import Agent, AgentCall, AgentDirectory, AgentNeeds
 from state.agents import AgentRecord, AgentReply
@@ -28,6 +30,8 @@ from state.flows import AgentSpec
 
 MAX_FALLBACKS = 5
 """Agents asked in the place of the first one."""
+MAX_ERROR_CHARS = 2_000
+"""Of an agent's error: several can stand in one message."""
 REMOTE_KINDS = frozenset({"HttpAgent", "A2AAgent"})
 """Kinds whose config may name a registered agent by `agent_id` or `endpoint`."""
 
@@ -133,14 +137,17 @@ def first_of(able: Sequence[AgentRecord], now: datetime) -> AgentRecord:
 
 async def _own(spec: AgentSpec, call: AgentCall, needs: AgentNeeds) -> _Candidate:
     """A crew's own agent; one that stands for a registered agent is that one, with its key and its breaker."""
-    if kind_of(spec.agent_class, needs.kinds()).name not in REMOTE_KINDS:
+    kind = kind_of(spec.agent_class, needs.kinds())
+    if kind.name not in REMOTE_KINDS:
         return _Candidate(spec)
     match spec.config:
         case {"agent_id": str(agent_id)}:
             return _registered(await _directory(needs).get(agent_id), call)
         case {"endpoint": str(endpoint)} if needs.directory is not None:
-            found = await needs.directory.find(endpoint=endpoint_of(endpoint))
-            return _registered(found[0], call) if found else _Candidate(spec)
+            for record in await needs.directory.find(endpoint=endpoint_of(endpoint)):
+                # One of another class at the same address is spoken to in another way.
+                if record.agent_class == kind.name:
+                    return _registered(record, call)
     return _Candidate(spec)
 
 
@@ -169,8 +176,10 @@ async def _others(step: Step, first: _Candidate, needs: AgentNeeds, call: AgentC
     seen = {first.spec.agent_id}
     for capability in [step.capability] if step.capability is not None else able:
         for record in await _directory(needs).find(capability=capability):
+            if len(seen) > MAX_FALLBACKS:
+                return
             rests = decide(record.breaker, datetime.now(UTC)) == "open"
-            if record.healthy and not rests and record.agent_id not in seen and len(seen) <= MAX_FALLBACKS:
+            if record.healthy and not rests and record.agent_id not in seen:
                 seen.add(record.agent_id)
                 yield _registered(record, call)
 
@@ -200,19 +209,29 @@ class _Asking:
         self.attempts += 1
         call = replace(self.call, agent_id=spec.agent_id, config=config, attempt=self.attempts)
         try:
-            reply = await self._logged(agent, call, spec.name or spec.agent_id, kind.name, timeout)
+            reply = await self._logged(agent, call, candidate, kind.name, timeout)
         except NoDatabase:
             raise  # ours, not the agent's
         except Unavailable as error:
             if record is not None:
                 await _tell(_directory(self.needs).failed(record.agent_id, str(error)), record)
             raise
+        except (BadRequest, GraphBubbleUp):
+            # Says nothing of how the agent is. Cut off (CancelledError), nobody waits for the database: a trial that
+            # nobody ends is over after PROBE_SECONDS.
+            if record is not None and record.breaker.open_until is not None:
+                await _tell(_directory(self.needs).gave_up(record.agent_id), record)
+            raise
         if record is not None:
             await _tell(_directory(self.needs).succeeded(record.agent_id), record)
+            if record.api_key is not None:
+                reply = without(reply, record.api_key.get_secret_value())
         name = spec.name or spec.agent_id
         return Answered(reply, spec.agent_id, name, kind.name, self.attempts, tuple(self.tried))
 
-    async def _logged(self, agent: Agent, call: AgentCall, name: str, kind: str, timeout: float) -> AgentReply:
+    async def _logged(
+        self, agent: Agent, call: AgentCall, candidate: _Candidate, kind: str, timeout: float
+    ) -> AgentReply:
         """Call, with its begin and its end in the log of calls."""
         calls = self.needs.calls
         if calls is None:
@@ -221,9 +240,10 @@ class _Asking:
             run_id=call.execution_id,
             step=call.step,
             agent_id=call.agent_id,
-            agent_name=name,
+            agent_name=candidate.spec.name or call.agent_id,
             agent_class=kind,
             attempt=call.attempt,
+            registered=candidate.record is not None,
         )
         try:
             reply = await _process(agent, call, timeout)
@@ -261,14 +281,17 @@ async def _process(agent: Agent, call: AgentCall, timeout: float) -> AgentReply:
     bound = asyncio.timeout(timeout)
     try:
         async with bound:
-            reply = await agent.process(call)
-    except (BadRequest, Unavailable, GraphBubbleUp):
+            reply = await guarded(agent.process(call))
+    except (BadRequest, Unavailable) as error:
+        error.args = (one_line(str(error), MAX_ERROR_CHARS),)  # foreign code's words, too, which are kept and shown
+        raise
+    except GraphBubbleUp:
         raise
     except Exception as error:
         if bound.expired():
             raise TimedOut(f"no answer within {timeout:g} s") from None
         log.exception("agent %s in step %s", call.agent_id, call.step)
-        raise AgentFailed(one_line(f"{type(error).__name__}: {error}")) from error
+        raise AgentFailed(error_line(error)) from error
     if not isinstance(reply, AgentReply):
         raise AgentFailed(f"answered {type(reply).__name__}, not an AgentReply")
     return kept(reply)

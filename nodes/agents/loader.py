@@ -12,18 +12,26 @@ import importlib
 import inspect
 import linecache
 import logging
+import stat
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+)
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import CodeType, MappingProxyType, ModuleType
 
 from nodes.agents.base import BaseAgent
 from nodes.agents.python import PythonKind, kind_of_class
-from nodes.agents.words import one_line
+from nodes.agents.words import error_line
 from state.agents import NewAgent
 from state.errors import BadRequest
 
@@ -112,10 +120,11 @@ class AgentFolder:
         stamps: dict[str, tuple[int, int]] = {}
         for path in self._folder.glob("*.py"):
             try:
-                stat = path.stat()
+                state = path.stat()
             except OSError:  # gone since the folder was listed
                 continue
-            stamps[path.name] = (stat.st_mtime_ns, stat.st_size)
+            if stat.S_ISREG(state.st_mode):
+                stamps[path.name] = (state.st_mtime_ns, state.st_size)
         return stamps
 
     def _look(self) -> None:
@@ -132,22 +141,26 @@ class AgentFolder:
         root = ModuleType(self._package)
         root.__path__ = [str(self._folder)]
         sys.modules[self._package] = root
-        importlib.invalidate_caches()
+        sys.path_importer_cache[str(self._folder)] = FileFinder(
+            str(self._folder), (ExtensionFileLoader, EXTENSION_SUFFIXES), (_Source, SOURCE_SUFFIXES)
+        )
         earlier: list[PythonKind] = []
         by_file: dict[str, tuple[PythonKind, ...]] = {}
         faults: list[Fault] = []
         for name in sorted(name for name in self._stamps if not name.startswith("_")):
             path = self._folder / name
+            full = f"{self._package}.{path.stem}"
             try:
-                full = f"{self._package}.{path.stem}"
-                module = sys.modules.get(full) or _run(path, full)  # another file may have imported it
-            except (Exception, SystemExit) as error:  # the operator's own code, run for the first time
+                module = importlib.import_module(full)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # the operator's own code, run for the first time
                 log.debug("agents: %s", path, exc_info=True)
                 faults.append(fault_of(error, path))
                 if kept := before.by_file.get(name):
                     by_file[name] = kept
                     earlier += kept
-                    sys.modules.update({key: module for key, module in old.items() if key.endswith(f".{path.stem}")})
+                    sys.modules.update({key: module for key, module in old.items() if key == full})
                 continue
             found, wrong = _kinds_in(module, path, self._taken, earlier)
             kept = before.by_file.get(name, ()) if wrong else ()
@@ -164,20 +177,16 @@ def _forget(package: str) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in names}
 
 
-def _run(path: Path, name: str) -> ModuleType:
-    """The module of a file, from its text and not from compiled leftovers, which know a change by whole seconds."""
-    linecache.checkcache(str(path))
-    code = compile(path.read_bytes(), str(path), "exec")
-    module = ModuleType(name)
-    module.__file__ = str(path)
-    module.__package__ = name.rpartition(".")[0]
-    sys.modules[name] = module  # as an import would: dataclasses and annotations look their module up
-    try:
-        exec(code, module.__dict__)  # the operator's file, which settings name
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+class _Source(SourceFileLoader):
+    """Reads the text itself, and not compiled leftovers, which know a change by whole seconds; follows no link out."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = Path(self.path)
+        if not path.resolve().is_relative_to(path.parent):
+            raise ImportError(f"{path.name} is a link out of {path.parent}, to {path.resolve()}")
+        linecache.checkcache(self.path)
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
 
 
 def _kinds_in(
@@ -214,4 +223,4 @@ def fault_of(error: BaseException, path: Path) -> Fault:
         return Fault(str(path), error.lineno or 1, f"it is not Python: {error.msg}")
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = next((line for line in reversed(lines) if line is not None), 1)
-    return Fault(str(path), line, one_line(f"it cannot be imported: {type(error).__name__}: {error}"))
+    return Fault(str(path), line, f"it cannot be imported: {error_line(error)}")

@@ -9,6 +9,7 @@ from typing import Any
 from langgraph.store.base import BaseStore
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from nodes.agents.plain import plain_json, plain_text
 from nodes.memory import storable
 
 AGENTS = "agents"
@@ -76,9 +77,12 @@ class AgentMemory:
         return default if item is None else item.value.get("value", default)
 
     async def put(self, key: str | None, value: Any) -> str:
-        """Keep a value, in place of what the key held; None: under a key of its own. Returns the key."""
-        key = key or uuid.uuid4().hex
-        await self._store.aput(self._namespace, key, {"value": value})
+        """Keep a value, in place of what the key held; None: under a key of its own. Returns the key.
+
+        Raises AgentFailed for what is no plain JSON.
+        """
+        key = plain_text(key) if key else uuid.uuid4().hex
+        await self._store.aput(self._namespace, key, {"value": plain_json(value, "the note")})
         return key
 
     async def delete(self, key: str) -> None:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import re
 from collections.abc import Collection
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from nodes.agents.asking import tools_named
 from nodes.agents.base import AgentContext, BaseAgent
-from nodes.agents.config import AgentConfig, config_of, read_config
+from nodes.agents.config import AgentConfig, config_of, read_config, shown
+from nodes.agents.foreign import in_own_thread
 from nodes.agents.plain import kept
 from nodes.agents.usage import Usage, counted
 from nodes.agents.words import one_line
 from nodes.teams.texts import text_of
 from state.agent_ports import Agent, AgentCall, AgentNeeds
-from state.agents import AGENT_ID, AgentRecord, AgentReply, Capability, NewAgent
+from state.agents import AGENT_ID, AgentRecord, AgentReply, NewAgent
 from state.flows import AgentSpec
-
-_CAPABILITIES = TypeAdapter(tuple[Capability, ...])
 
 
 @dataclass(frozen=True)
@@ -72,29 +72,38 @@ class PythonAgent:
 
     async def process(self, call: AgentCall) -> AgentReply:
         """Run `execute`; what it raises passes. Raises AgentFailed for an answer that is no JSON."""
-        context = AgentContext(call, self.needs, config_of(self.spec, call), self.tools)
+        # Its own copies: what it changes in them is no change of the run's state.
+        call = replace(call, input=deepcopy(dict(call.input)))
+        context = AgentContext(call, self.needs, deepcopy(config_of(self.spec, call)), self.tools)
         agent = self.kind.cls()
         with counted() as usage:
             if inspect.iscoroutinefunction(agent.execute):
                 said = await agent.execute(call.input, context)
             else:
-                said = await asyncio.to_thread(agent.execute, call.input, context)
+                work = partial(agent.execute, call.input, context)
+                said = await in_own_thread(work, f"agent {call.agent_id} in step {call.step}")
                 if inspect.isawaitable(said):  # a plain function that hands on what another one will answer
                     said = await said
         return reply_of(said, usage)
 
 
 def reply_of(said: object, usage: Usage) -> AgentReply:
-    """What `execute` returned as a reply; nothing is an empty text. Raises AgentFailed for what is no plain JSON."""
+    """What `execute` returned as a reply; nothing is an empty text. Raises AgentFailed for what is no plain JSON.
+
+    A reply of its own that counts no tokens and names no model has those of the models it asked.
+    """
     if isinstance(said, AgentReply):
-        return kept(said)
-    plain = kept(AgentReply({"response": said or ""} if said is None or isinstance(said, str) else said, ""))
+        reply = kept(said)
+    else:
+        plain = kept(AgentReply({"response": said or ""} if said is None or isinstance(said, str) else said, ""))
+        reply = replace(plain, text=text_of(plain.output))
+    if reply.input_tokens or reply.output_tokens:
+        return reply
     return replace(
-        plain,
-        text=text_of(plain.output),
+        reply,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        model=usage.model,
+        model=reply.model or usage.model,
     )
 
 
@@ -109,25 +118,31 @@ def kind_of_class(cls: type[BaseAgent], *, taken: Collection[str] = (), source: 
     if not isinstance(agent_id, str) or not re.fullmatch(AGENT_ID, agent_id):
         raise ValueError(f"class {cls.__name__}: NAME {agent_id!r}: letters, digits, _ - and . make an id, 64 at most")
     _check_execute(cls)
-    return PythonKind(
+    _texts(cls, "TOOLS", cls.TOOLS)
+    kind = PythonKind(
         name=cls.__name__,
         cls=cls,
         agent_id=agent_id,
         description=_description(cls),
-        capabilities=_capabilities(cls),
+        capabilities=tuple(dict.fromkeys(_texts(cls, "CAPABILITIES", cls.CAPABILITIES))),
         source=source,
     )
-
-
-def _capabilities(cls: type[BaseAgent]) -> tuple[str, ...]:
-    said: object = cls.CAPABILITIES
-    if isinstance(said, str) or not isinstance(said, tuple | list):
-        raise ValueError(f"class {cls.__name__}: CAPABILITIES is a list of texts, such as ('counting',), not {said!r}")
     try:
-        return tuple(dict.fromkeys(_CAPABILITIES.validate_python(tuple(said), strict=True)))
+        kind.record()
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
-        raise ValueError(f"class {cls.__name__}: CAPABILITIES: {wrong['input']!r}: {one_line(wrong['msg'])}") from error
+        where = f"{'.'.join(map(str, wrong['loc']))}: {shown(wrong['input'])}"
+        raise ValueError(f"class {cls.__name__}: {where}: {wrong['msg']}") from error
+    return kind
+
+
+def _texts(cls: type[BaseAgent], name: str, said: object) -> tuple[str, ...]:
+    if not isinstance(said, tuple | list):
+        raise ValueError(f"class {cls.__name__}: {name} is a list of texts, such as ('counting',), not {said!r}")
+    for text in said:
+        if not isinstance(text, str) or not text.isprintable():  # Postgres takes no NUL
+            raise ValueError(f"class {cls.__name__}: {name}: {text!r} is no text of one line")
+    return tuple(said)
 
 
 def _check_execute(cls: type[BaseAgent]) -> None:
@@ -144,6 +159,6 @@ def _check_execute(cls: type[BaseAgent]) -> None:
 
 
 def _description(cls: type[BaseAgent]) -> str:
-    doc = cls.__doc__ or ""  # not inspect.getdoc, which tells a base class's
-    said = cls.DESCRIPTION or inspect.cleandoc(doc).partition("\n")[0]
-    return str(said)[:2_000]
+    doc = cls.__doc__  # not inspect.getdoc, which tells a base class's
+    said = cls.DESCRIPTION or (inspect.cleandoc(doc).partition("\n")[0] if isinstance(doc, str) else "")
+    return one_line(str(said), 2_000)

@@ -10,7 +10,7 @@ import httpx
 from pydantic import SecretStr
 
 from nodes.agents.words import hidden, one_line
-from state.agents import AgentRecord
+from state.agents import AGENT_ID, AgentRecord
 from state.errors import AgentFailed, BadRequest
 from state.flows import AgentSpec
 
@@ -39,11 +39,12 @@ def _problem(url: str) -> str | None:
         return "holds a character that no URL has"
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        host = parsed.host  # decoded only here, where the `xn--` of a name may turn out to be none
+    except (httpx.InvalidURL, UnicodeError) as error:
         return one_line(str(error))
     if parsed.scheme not in ("http", "https"):
         return "is not http or https"
-    if parsed.host == "" or not re.match(r"https?://[^/?#]", url, re.IGNORECASE):
+    if host == "" or not re.match(r"https?://[^/?#]", url, re.IGNORECASE):
         return "names no host"
     if not re.fullmatch(r"[A-Za-z0-9_.:-]+", parsed.raw_host.decode()):
         return "names a host that is none"
@@ -78,6 +79,8 @@ def check_address(spec: AgentSpec) -> None:
             f"agent '{spec.agent_id}' of class {spec.agent_class}: config needs agent_id, a registered agent, or "
             "endpoint, a URL"
         )
+    if agent_id is not None and not re.fullmatch(AGENT_ID, agent_id):
+        raise BadRequest(f"agent '{spec.agent_id}': config.agent_id '{one_line(agent_id, 100)}' is no agent's id")
     if agent_id is None:
         endpoint_of(str(endpoint))
     timeout_of(spec.config, 1.0)

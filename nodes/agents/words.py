@@ -16,6 +16,15 @@ def one_line(text: str, chars: int = MAX_CHARS) -> str:
     return plain if len(plain) <= chars else plain[: chars - 1] + "…"
 
 
+def error_line(error: BaseException) -> str:
+    """Class and words of what foreign code raised, in one line; to ask it for its words may fail, too."""
+    try:
+        words = str(error)
+    except Exception:
+        words = ""
+    return one_line(f"{type(error).__name__}: {words}" if words else type(error).__name__)
+
+
 def hidden(text: str, secrets: Iterable[str | None]) -> str:
     """`text` with `***` for each secret that it repeats."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):

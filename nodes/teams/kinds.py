@@ -22,6 +22,7 @@ from nodes.agents.words import one_line
 from nodes.humans.decisions import Question
 from nodes.humans.score import ask
 from nodes.teams.references import as_text
+from nodes.teams.texts import text_of
 from state.agent_ports import AgentCall, AgentNeeds
 from state.agents import AgentReply
 from state.errors import BadRequest
@@ -80,7 +81,8 @@ class HumanStep:
             yield ("choices",), f"choices must be a list of 1 to {MAX_CHOICES} texts"
 
     async def run(self, call: AgentCall, needs: AgentNeeds) -> AgentReply:
-        question = str(call.config.get("question") or call.text)
+        # A question that is one reference and nothing else comes as what that step put out.
+        question = text_of(call.config.get("question")) or call.text
         choices = [str(choice) for choice in call.config.get("choices") or ()]
         said = ask(asked_of_human(call.step, question, choices), read_human)
         if isinstance(said, str):

@@ -3,7 +3,7 @@
 Found and filled by one regular expression of our own: what is filled in is never looked at again, nothing is evaluated,
 no attribute is reached. The first part names who said it (`query`, `previous`, `input` or a step), the others a path
 in that value: keys of objects, indexes of lists. An id with dots in it is taken before a shorter one. What may be
-missing has a default: `${input.language:-Spanish}`.
+missing, or null as the answer of a step that failed is, has a default: `${input.language:-Spanish}`.
 """
 
 from __future__ import annotations
@@ -126,13 +126,14 @@ class _Filling:
 
     def _named(self, inside: str) -> tuple[Any, str | None]:
         """The value, and the text of it where that is known to be another."""
-        path, missing, default = inside.partition(DEFAULT)
+        path, optional, default = inside.partition(DEFAULT)
         try:
-            return self._looked_up(path)
+            value, said = self._looked_up(path)
         except BadRequest:
-            if missing:
-                return default, None
-            raise
+            if not optional:
+                raise
+            value, said = None, None
+        return (default, None) if optional and value is None else (value, said)
 
     def _looked_up(self, inside: str) -> tuple[Any, str | None]:
         if self._scope.pending and name_of(inside, self._scope.pending) is not None:

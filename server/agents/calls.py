@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -60,7 +61,15 @@ class Calls:
         self._lost = 0
 
     def begin(
-        self, *, run_id: UUID | None, step: str, agent_id: str, agent_name: str, agent_class: str, attempt: int
+        self,
+        *,
+        run_id: UUID | None,
+        step: str,
+        agent_id: str,
+        agent_name: str,
+        agent_class: str,
+        attempt: int,
+        registered: bool,
     ) -> UUID:
         """A call has begun; returns its id at once."""
         call = Call(
@@ -72,6 +81,7 @@ class Calls:
             agent_class=storable_text(agent_class),
             attempt=attempt,
             started_at=self._now(),
+            registered=registered,
         )
         self._open[call.call_id] = call
         self._put(call)
@@ -91,6 +101,11 @@ class Calls:
                     ended_at=self._now(),
                 )
             )
+
+    def unwritten(self) -> Mapping[str, int]:
+        """Calls of registered agents that have begun and that no other process can know of yet, by the agent's id."""
+        waiting = self._waiting.values()
+        return Counter(call.agent_id for call in waiting if call.registered and call.status == "running")
 
     def _put(self, call: Call) -> None:
         self._waiting[call.call_id] = call
@@ -116,11 +131,7 @@ class Calls:
         """Write all that waits. Raises NoDatabase; nothing is lost by that."""
         while self._waiting:
             batch = [*self._waiting.values()][:BATCH]
-            try:
-                await self._rows.write(self._tenant, self._worker_id, batch)
-            except psycopg.Error:
-                # Something in it that Postgres does not take will not be taken later either.
-                log.exception("%d calls of agents are not kept", len(batch))
+            await self._write(batch)
             for call in batch:
                 # One that has ended while it was written comes again.
                 if self._waiting.get(call.call_id) is call:
@@ -128,6 +139,21 @@ class Calls:
         if self._lost:
             log.warning("%d calls of agents were not kept while Postgres was away", self._lost)
             self._lost = 0
+
+    async def _write(self, batch: Sequence[Call]) -> None:
+        """Write these. What Postgres does not take will not be taken later either.
+
+        A value that it refuses costs the call that holds it, found by halves, and none of the others.
+        """
+        try:
+            await self._rows.write(self._tenant, self._worker_id, batch)
+        except psycopg.Error as error:
+            if len(batch) == 1 or not isinstance(error, psycopg.DataError | psycopg.IntegrityError):
+                log.exception("%d calls of agents are not kept, the first of agent %s", len(batch), batch[0].agent_id)
+                return
+            middle = len(batch) // 2
+            await self._write(batch[:middle])
+            await self._write(batch[middle:])
 
     async def close(self) -> None:
         """Write what is left, calls that were cut off among it, for CLOSING_SECONDS at most."""

@@ -55,4 +55,4 @@ async def open_agents(
         open_calls(agent_runs, tenant, worker.id) as calls,
         poller.running() if works else nullcontext(),
     ):
-        yield OpenedAgents(agents, agent_runs, Directory(agents, tenant), calls, poller)
+        yield OpenedAgents(agents, agent_runs, Directory(agents, tenant, calls.unwritten), calls, poller)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
+import psycopg
 
 from server.background import running
 from server.db.agent_runs import AgentRuns
@@ -78,7 +79,7 @@ class HealthPoller:
                 try:
                     full = await self._begin_due(client, looks)
                     await self._tidy()
-                except NoDatabase as error:
+                except (NoDatabase, psycopg.Error) as error:  # a server that may only be read says so otherwise
                     log.warning("health checks wait: %s", error)
                 if full:
                     await self._freed.wait()
@@ -109,7 +110,7 @@ class HealthPoller:
     async def _look(self, client: httpx.AsyncClient, agent: ToCheck) -> None:
         try:
             await self._agents.record_health(agent, await look(client, agent.endpoint))
-        except NoDatabase as error:
+        except (NoDatabase, psycopg.Error) as error:
             log.warning("the health of agent '%s' is not kept: %s", agent.agent_id, error)
 
     async def check(self, agent: ToCheck) -> Looked:

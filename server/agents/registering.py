@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nodes.agents.a2a import card_of
+from nodes.agents.asking import tools_named
 from nodes.agents.kinds import kind_of
 from server.addresses import Network
 from server.agents.client import check_endpoint
@@ -20,17 +21,25 @@ RESERVED_IDS = frozenset({CLIENT, "capabilities", "types"})
 """Whoever starts an execution, in its messages; and paths below /agents."""
 
 
-async def checked(agent: NewAgent, needs: AgentNeeds, networks: Sequence[Network]) -> NewAgent:
+async def checked(
+    agent: NewAgent, needs: AgentNeeds, networks: Sequence[Network], *, moved: bool = True
+) -> NewAgent:
     """`agent` as it is kept: its class by its own name, its endpoint in one form.
 
-    Raises BadRequest: an unknown class, a config that cannot work, an endpoint that may not be called, a reserved id.
+    Not `moved`: the endpoint is the one that is kept already. It is looked at again whenever it is called, and a name
+    that has no address today is no reason to refuse a new description.
+    Raises BadRequest: an unknown class or tool, a config that cannot work, an endpoint that may not be called, a
+    reserved id.
     """
     if agent.agent_id in RESERVED_IDS:
         raise BadRequest(f"agent_id: '{agent.agent_id}' names something else; choose another id")
     kind = kind_of(agent.agent_class, needs.kinds())
-    endpoint = None if agent.endpoint is None else await check_endpoint(agent.endpoint, networks)
+    endpoint = agent.endpoint
+    if endpoint is not None and moved:
+        endpoint = await check_endpoint(endpoint, networks)
     agent = _with(agent, agent_class=kind.name, endpoint=endpoint)
     check_kind(agent, kind)
+    tools_named(agent.tools, needs.tools, agent.agent_id)
     return agent
 
 

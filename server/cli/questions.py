@@ -109,6 +109,8 @@ class Asker:
         about = value.get("about") if isinstance(value, dict) else None
         if about == "tools":
             return {"decisions": [self._call(request) for request in value["action_requests"]]}
+        if about == "step":
+            return self._ask("Answer", choices=choices_of(value) or None)
         if about not in ("score", "load"):
             return _any_json(self._ask("Answer (JSON or text)"))
         choice = self._ask("Decision", choices=choices_of(value))

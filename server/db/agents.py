@@ -21,6 +21,7 @@ from server.db.agent_shapes import (
     rows_of,
 )
 from server.db.checkpoints import Pool
+from server.db.json_values import storable_text
 from server.db.repository import Repository
 from state.agents import AgentRecord, Breaker, NewAgent, Origin
 from state.errors import Conflict
@@ -64,7 +65,7 @@ class Agents(Repository):
 
     async def get(self, tenant: str, agent_id: str) -> AgentRecord | None:
         """With its key."""
-        rows = await self._ask(tenant, "get", {"agent_id": agent_id})
+        rows = await self._ask(tenant, "get", {"agent_id": storable_text(agent_id)})
         return record_of(rows[0]) if rows else None
 
     async def search(
@@ -72,8 +73,8 @@ class Agents(Repository):
     ) -> tuple[Sequence[AgentRecord], int]:
         """A page by id, and how many there are in all."""
         values = {
-            "capabilities": [] if wanted.capability is None else [wanted.capability],
-            "agent_type": wanted.agent_type,
+            "capabilities": [] if wanted.capability is None else [storable_text(wanted.capability)],
+            "agent_type": None if wanted.agent_type is None else storable_text(wanted.agent_type),
             "status": wanted.status,
             "origin": wanted.origin,
         }
@@ -81,9 +82,12 @@ class Agents(Repository):
         return [record_of(row) for row in rows if row["agent_id"] is not None], rows[0]["total"]
 
     async def find(self, tenant: str, *, capability: str | None, endpoint: str | None) -> Sequence[AgentRecord]:
-        """Enabled ones, the least busy first: calls in flight, then calls so far. MOST_FOUND at most."""
+        """Enabled ones, the least busy first: calls in flight, then calls so far. MOST_FOUND at most.
+
+        At an endpoint also those that are switched off: whoever asks there must not be led around that.
+        """
         values = {
-            "capabilities": [] if capability is None else [capability],
+            "capabilities": [] if capability is None else [storable_text(capability)],
             "endpoint": None if endpoint is None else normal_endpoint(endpoint),
             "remote": [*REMOTE_CLASSES],
             "limit": MOST_FOUND,
@@ -169,6 +173,10 @@ class Agents(Repository):
 
     async def succeeded(self, tenant: str, agent_id: str) -> None:
         await self._ask(tenant, "succeeded", {"agent_id": agent_id})
+
+    async def gave_up(self, tenant: str, agent_id: str) -> None:
+        """Whoever tried has learned nothing: somebody else may."""
+        await self._ask(tenant, "gave_up", {"agent_id": agent_id})
 
     async def failed(self, tenant: str, agent_id: str) -> None:
         values = {"agent_id": agent_id, "most": FAILURES, "open_seconds": OPEN_SECONDS}

@@ -154,6 +154,10 @@ class Jobs(Repository):
         values = {"graphs": [*BOTH], "job_id": job_id, "error": error}
         return bool(await self._ask(tenant, "give_up", values))
 
+    async def said_lately(self, tenant: str) -> int:
+        """Messages of the last hour: those that agents sent, and those between the steps of executions."""
+        return int((await self._ask(tenant, "said_lately", {}))[0]["count"])
+
     async def delete(self, tenant: str, run_ids: Sequence[UUID], thread_id: UUID) -> bool:
         """Delete runs that have ended; whether their thread has none any more."""
         async with self._transaction(tenant) as query:

@@ -13,6 +13,8 @@ MAX_NAME = 64
 MAX_CHARS = 50_000
 """Of a result: it becomes part of a prompt and of a checkpoint."""
 MAX_TOLD = 300
+_CLOSED = frozenset({"BrokenResourceError", "ClosedResourceError", "EndOfStream"})
+"""Of anyio, which say nothing themselves."""
 
 
 def tool_names(server: str, tools: Iterable[str]) -> dict[str, str]:
@@ -48,6 +50,8 @@ def told(error: BaseException, *, seconds: float | None = None) -> str:
         return "no answer" + (f" within {seconds:g} s" if seconds is not None else "")
     if (response := getattr(error, "response", None)) is not None:
         return f"it answered {getattr(response, 'status_code', '?')}"
+    if type(error).__name__ in _CLOSED:
+        return "it has closed the connection"
     if isinstance(error, FileNotFoundError):
         return f"there is no {error.filename}"
     said = " ".join(str(error).split())

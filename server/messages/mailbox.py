@@ -39,6 +39,12 @@ class Mailbox:
         waiter.cancel()
         return None
 
+    def abandon(self, waiter: Waiter) -> AgentMessage | None:
+        """The same for a receiver that was cancelled: returns what it was handed and will not read; never raises."""
+        if waiter.done() and (waiter.cancelled() or waiter.exception() is not None):
+            return None
+        return self.leave(waiter)
+
     @property
     def waiting(self) -> int:
         return len(self._waiters)

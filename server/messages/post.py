@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import UUID, uuid4
 
 from server.background import running
@@ -17,7 +15,8 @@ from server.db.notices import MESSAGES, open_notices
 from server.messages.envelope import Envelope
 from server.messages.figures import Figures
 from server.messages.mailbox import Mailbox
-from server.messages.writer import Arrival, Writer
+from server.messages.word import Arrival, heard
+from server.messages.writer import Writer
 from state.errors import Conflict, NoDatabase, QueueFull, TimedOut
 from state.messages import AgentMessage
 
@@ -83,15 +82,17 @@ class Post:
         # Nobody can have answered yet, and who answers before the request is written finds somebody who waits.
         box = self._boxes[key] = Mailbox(empty=True)
         waiter = box.enter()
+        reply = None
         try:
             await self.send(envelope)
             reply = await self._wait(key, box, waiter, max(0.0, deadline - time.monotonic()))
         finally:
-            if not waiter.done():
-                box.leave(waiter)
+            box.abandon(waiter)
             self._boxes.pop(key, None)
-            self._writer.give_up(asked.message_id)
+            given_up = self._writer.give_up(envelope, answered=reply is not None)
         if reply is None:
+            # From here on a reply that is late is a message as any other.
+            await asyncio.wait({given_up}, timeout=LOOK_SECONDS)
             raise TimedOut(f"agent {asked.to_agent} did not reply to message {asked.message_id} in {timeout:g} s")
         return reply
 
@@ -127,12 +128,14 @@ class Post:
         self._look(key, box)
         try:
             await asyncio.wait({waiter}, timeout=timeout)
-            if not waiter.done() and box.looking is not None:
-                # Whoever asks for what is there already is told, however short its time.
-                either: list[asyncio.Future[Any]] = [waiter, box.looking]
+            if not waiter.done():
+                # Once more: what other processes have sent may not have been told of yet.
+                box.empty = False
+                self._look(key, box)
+                either = [one for one in (waiter, box.looking) if one is not None]
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            message = box.leave(waiter)
+            message = box.abandon(waiter)
             if message is not None:
                 self._pass_on(key[0], box, message)
             raise
@@ -178,17 +181,8 @@ class Post:
                 box.empty = False
                 self._look(key, box)
 
-    def heard(self, payload: str) -> None:
-        """A notice. Anybody who reaches the database can send one: what cannot be read is passed over."""
-        try:
-            notice = json.loads(payload)
-            if notice["by"] == self._process:
-                return
-            arrivals = {(str(tenant), str(name)) for tenant, name in notice["to"]}
-        except (ValueError, KeyError, TypeError, RecursionError):
-            log.warning("a notice on %s cannot be read: %.100r", MESSAGES, payload)
-            return
-        self._arrived({*arrivals, *((tenant, one) for tenant, name in arrivals if (one := _uuid(name)))})
+    def _heard(self, payload: str) -> None:
+        self._arrived(heard(payload, self._process))
 
     async def poll(self) -> None:
         """What no notice told of is found within a second; mailboxes that nobody comes to any more are forgotten."""
@@ -213,7 +207,7 @@ class Post:
         """Write, listen and look while open; at the end everything that was sent is written. Raises NoDatabase."""
         writing = asyncio.create_task(self._writer.run(), name="messages: writer")
         try:
-            async with open_notices(dsn, {MESSAGES: self.heard}), running(self.poll(), "messages: poll"):
+            async with open_notices(dsn, {MESSAGES: self._heard}), running(self.poll(), "messages: poll"):
                 yield
         finally:
             looking = [box.looking for box in self._boxes.values() if box.looking is not None]
@@ -221,10 +215,3 @@ class Post:
                 await asyncio.wait(looking)
             self._writer.close()
             await writing
-
-
-def _uuid(name: str) -> UUID | None:
-    try:
-        return UUID(name)
-    except ValueError:
-        return None

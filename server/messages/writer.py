@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from server.db.messages import Messages, Named, Writing
 from server.db.programs import one_line
 from server.messages.admission import Admission, Facts, admit
 from server.messages.envelope import Envelope
+from server.messages.word import Arrival, notices
 from state.errors import BadRequest, NoDatabase
 
 BATCH = 1_000
@@ -28,11 +28,6 @@ PATIENCE_SEC = 10.0
 PAUSE_SEC = 0.1
 RECOUNT_SEC = 1.0
 """A queue that is full is counted anew at most this often."""
-NOTICE_BYTES = 7_500
-"""Of a payload; Postgres takes 8,000."""
-
-Arrival = tuple[str, str | UUID]
-"""Where something waits now: tenant, and an agent or the request that is answered."""
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +39,21 @@ class _Sent:
     settled: Callable[[], None] | None
 
 
+@dataclass(eq=False, slots=True)
+class _GivenUp:
+    request_id: UUID
+    queue: Named
+    answered: bool
+    done: asyncio.Future[None]
+
+
 @dataclass(frozen=True)
 class _Undone:
     """What becomes of messages that are, or are about to be, in Postgres."""
 
     released: list[tuple[Named, UUID]] = field(default_factory=list)
     """Queue and id: they wait again."""
-    given_up: list[UUID] = field(default_factory=list)
+    given_up: list[_GivenUp] = field(default_factory=list)
     """Requests for whose reply nobody waits any more."""
 
     def __bool__(self) -> bool:
@@ -88,10 +91,13 @@ class Writer:
         self._undone.released.append(((tenant, agent_id), message_id))
         self._awake.set()
 
-    def give_up(self, request_id: UUID) -> None:
-        """Nobody waits for the reply to a request any more: one that comes goes into the queue as any message."""
-        self._undone.given_up.append(request_id)
+    def give_up(self, envelope: Envelope, *, answered: bool) -> asyncio.Future[None]:
+        """Nobody waits for the reply to a request any more: once this is done, one that comes is in the queue as any
+        message."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._undone.given_up.append(_GivenUp(envelope.message.message_id, envelope.queue, answered, done))
         self._awake.set()
+        return done
 
     def close(self) -> None:
         """Let `run` end as soon as everything is written."""
@@ -133,6 +139,7 @@ class Writer:
                 if time.monotonic() > deadline:
                     # Each its own: a task that raises an error adds its traceback to it.
                     _tell(batch, {one.envelope: NoDatabase(str(error)) for one in batch})
+                    self._keep(undone)
                     return
                 again = True
                 await asyncio.sleep(PAUSE_SEC)
@@ -140,6 +147,18 @@ class Writer:
                 await self._write_apart(batch, undone, error)
                 return
         _tell(batch, admission.refused)
+        for one in undone.given_up:
+            if not one.done.done():
+                one.done.set_result(None)
+
+    def _keep(self, undone: _Undone) -> None:
+        """For the next batch, unless there is none: what is lost then was delivered to nobody, which the history shows
+        as delivered."""
+        if not self._closing:
+            self._undone.released.extend(undone.released)
+            self._undone.given_up.extend(undone.given_up)
+        elif undone.released:
+            log.error("%d messages that nobody read are not back in their queues", len(undone.released))
 
     async def _write_apart(self, batch: Sequence[_Sent], undone: _Undone, error: psycopg.Error) -> None:
         """One of them is what Postgres does not take: find it by halves."""
@@ -156,10 +175,12 @@ class Writer:
             admission = await self._admit(writing, batch, undone, again)
             arrivals = {_arrival(one, request) for one, request in admission.taken if not one.delivered}
             arrivals |= {queue for queue, _ in undone.released}
+            # While its row is locked here, a claim elsewhere passes over a request that nobody has received yet.
+            arrivals |= {one.queue for one in undone.given_up if not one.answered}
             await writing.write(
                 [one.row(request) for one, request in admission.taken],
                 [message_id for _, message_id in undone.released],
-                undone.given_up,
+                [one.request_id for one in undone.given_up],
                 list(notices(self._process, arrivals)),
             )
         if arrivals:
@@ -188,22 +209,6 @@ class Writer:
         due = sorted(full - self._counted.keys())
         self._counted.update(dict.fromkeys(due, now))
         return due
-
-
-def notices(process: str, arrivals: set[Arrival]) -> Iterator[str]:
-    """Payloads of `lab_messages`, none longer than Postgres takes."""
-    said = [json.dumps([tenant, str(name)]) for tenant, name in sorted(arrivals, key=str)]
-    head = f'{{"by":{json.dumps(process)},"to":['
-    part: list[str] = []
-    size = len(head)
-    for one in said:
-        if part and size + len(one) > NOTICE_BYTES:
-            yield f"{head}{','.join(part)}]}}"
-            part, size = [], len(head)
-        part.append(one)
-        size += len(one) + 1
-    if part:
-        yield f"{head}{','.join(part)}]}}"
 
 
 def _arrival(one: Envelope, request: UUID | None) -> Arrival:

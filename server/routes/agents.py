@@ -114,7 +114,7 @@ async def patch_agent(agent_id: RegisteredId, body: AgentChange, lab: CurrentLab
         # Looked at before it is locked, since an address is resolved. What is written is what was looked at, laid over
         # the agent as it is then.
         now = _changed(await _get(lab, tenant, agent_id), body)
-        seen = await checked(now, lab.needs, lab.settings.allowed_networks)
+        seen = await checked(now, lab.needs, lab.settings.allowed_networks, moved="endpoint" in body.said)
         body = body.model_copy(update={name: getattr(seen, name) for name in body.said})
     if not await lab.agents.agents.change(tenant, agent_id, lambda record: _changed(record, body), body.switch):
         await _get(lab, tenant, agent_id)

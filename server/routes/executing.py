@@ -10,8 +10,8 @@ from fastapi import Depends, Header, Query, Request, Response
 
 from server.db.jobs import Graph, Job, JobFilter
 from server.definitions import Kept
-from server.executions import Asked
 from server.following import View, follow, shown
+from server.job_requests import Asked
 from server.lab import Lab
 from server.routes.run_streams import NOT_BUFFERED
 from server.routes.whole import while_here

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from server.db.jobs import Graph, Job
 from server.deps import CurrentLab, CurrentTenant
+from server.executions import CLEANED_AT_ONCE
 from server.following import shown
 from server.lab import Lab
 from server.routes.executing import LastEventId, Paged, heard, job_url, listed, started, waited
@@ -73,9 +74,13 @@ async def get_stats(lab: CurrentLab, tenant: CurrentTenant) -> Response:
 async def clean_up(
     body: Annotated[CleanUp, Depends(body_of(CleanUp, optional=True))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
-    """Delete jobs that ended long ago, with the threads made for them; those that wait for an answer stay."""
+    """Delete jobs that ended long ago, with the threads made for them; those that wait for an answer stay.
+
+    At most 500 at once, the oldest first; `more` says that there may be others.
+    """
     found = await lab.executions.clean_up(tenant, CREW, body.older_than_hours, dry_run=body.dry_run)
     told = {"deleted": 0 if body.dry_run else len(found), "matched": len(found), "dry_run": body.dry_run}
+    told["more"] = len(found) == CLEANED_AT_ONCE
     return answer({**told, "job_ids": [str(job_id) for job_id in found]})
 
 

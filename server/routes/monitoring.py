@@ -26,12 +26,13 @@ async def get_system_stats(lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """Agents by status, executions by state, messages and their latency, throughput, memory."""
     figures = await lab.executions.figures(tenant, BOTH, by_name=False)
     process = await asyncio.to_thread(_process)
+    waiting, lately = await lab.bus.depths(), await lab.executions.said_lately(tenant)
     return answer(
         {
             "uptime_seconds": process["uptime_seconds"],
             "agents": agents_stats(await lab.agents.agents.count_by_status(tenant)),
             "executions": executions_stats(figures),
-            "messages": messages_stats(lab.bus.figures, await lab.bus.depths(), process["uptime_seconds"]),
+            "messages": messages_stats(lab.bus.figures, waiting, process["uptime_seconds"], lately),
             "resources": {**process, "models": lab.models.reading().model_dump(mode="json")},
         }
     )

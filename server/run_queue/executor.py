@@ -34,7 +34,7 @@ from server.streaming.inputs import API_VERSION, graph_config, graph_context, gr
 from server.streaming.log import RunLog
 from server.streaming.modes import Outcome
 from server.wire.values import encode
-from state.errors import Conflict, LostLease, NoDatabase
+from state.errors import BadRequest, Conflict, LostLease, NoDatabase
 
 RETRY_SECONDS = 0.5
 AWAY = (NoDatabase, psycopg.OperationalError, PoolTimeout)
@@ -200,6 +200,10 @@ class Executor:
                 store=self._database.store_of(claimed.tenant),
             ) as graph:
                 return (await snapshot(graph, config),)
+        except BadRequest as error:
+            # A definition that is none: whose run it is has been told.
+            log.warning("the state of thread %s cannot be read: %s", run.thread_id, error)
+            return (None,)
         except Exception:
             log.exception("the state of thread %s cannot be read", run.thread_id)
             return (None,)

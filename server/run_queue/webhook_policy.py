@@ -123,7 +123,7 @@ def is_readable(url: str) -> bool:
         return False
     try:
         return httpx.URL(url).host != ""
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, UnicodeError):  # the latter for an `xn--` that is none
         return False
 
 

@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
+from graphs.catalog import DEFINED
 from server.run_queue.configuration import CONTEXT_GIVEN, safe_checkpoint, safe_config, safe_context
 from server.run_queue.shapes import Run
 
@@ -101,11 +102,12 @@ def mirrored(config: RunnableConfig, context: Mapping[str, Any] | None) -> Runna
 
 
 def _own_settings(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The client's `configurable`; nothing where it only repeats the context, whose schema is not known here."""
+    """The client's `configurable`; where it only repeats the context, whose schema is not known here, no more of it
+    than what the graph is made of: the crew or the flow that the assistant is."""
     given = kwargs.get("config") or {}
-    if CONTEXT_GIVEN in (given.get("configurable") or {}):
-        return {}
     settings: Mapping[str, Any] = safe_config(given).get("configurable", {})
+    if CONTEXT_GIVEN in (given.get("configurable") or {}):
+        return {name: settings[name] for name in DEFINED if name in settings}
     return settings
 
 

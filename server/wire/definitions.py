@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from fastapi import Request
+from pydantic import ValidationError
 
 from graphs.crews.build import read_crew
 from graphs.flows.faults import Fault, Positions
@@ -15,7 +16,7 @@ from server.definitions import Kept
 from server.wire.assistants import stamp
 from server.wire.shaped import json_of
 from state.errors import BadRequest
-from state.flows import CrewSpec
+from state.flows import CrewSpec, FlowSpec
 
 YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 CREW_PATHS = frozenset({"execute", "job", "jobs", "stats", "cleanup"})
@@ -68,8 +69,8 @@ def put_view(kept: Kept) -> dict[str, Any]:
 
 def crew_view(kept: Kept) -> dict[str, Any]:
     """A crew whole: its definition, and the assistant that it is."""
-    own = {"crew_id": kept.name, "name": kept.assistant.name, "version": kept.assistant.version}
-    return {**kept.definition, **own, **_assistant(kept)}
+    own = {"crew_id": kept.name, "name": kept.assistant.name}
+    return {**own, **_whole(kept.definition, CrewSpec), **own, "version": kept.assistant.version, **_assistant(kept)}
 
 
 def crew_listed(kept: Kept) -> dict[str, Any]:
@@ -87,8 +88,8 @@ def crew_listed(kept: Kept) -> dict[str, Any]:
 
 def flow_view(kept: Kept) -> dict[str, Any]:
     """A flow whole. `version` is its author's; `revision` counts what was kept under its id."""
-    own = {"flow_id": kept.name, "name": kept.assistant.name, "revision": kept.assistant.version}
-    return {**kept.definition, **own, **_assistant(kept)}
+    own = {"flow_id": kept.name, "name": kept.assistant.name}
+    return {**own, **_whole(kept.definition, FlowSpec), **own, "revision": kept.assistant.version, **_assistant(kept)}
 
 
 def flow_listed(kept: Kept) -> dict[str, Any]:
@@ -109,6 +110,14 @@ def fault_view(fault: Fault) -> dict[str, Any]:
         "line": mark.line if mark else None,
         "column": mark.column if mark else None,
     }
+
+
+def _whole(definition: Mapping[str, Any], shape: type[CrewSpec] | type[FlowSpec]) -> dict[str, Any]:
+    """In the order in which people write it, which Postgres does not keep."""
+    try:
+        return shape.model_validate(definition).model_dump(mode="json")
+    except ValidationError:  # somebody made something else of the assistant
+        return dict(definition)
 
 
 def _assistant(kept: Kept) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from server.db.jobs import JOB_STATUSES, Job, JobStatus
-from server.executions import MARKS, Asked
+from server.job_requests import MARKS, Asked
 from server.runner import MAX_PROMPT_CHARS
 from server.wire.assistants import stamp
 from server.wire.progress import Progress

@@ -79,14 +79,18 @@ def agent_times(figures: Iterable[AgentFigures]) -> list[dict[str, Any]]:
     ]
 
 
-def messages_stats(figures: Figures, waiting: Mapping[str, int], uptime_sec: float) -> dict[str, Any]:
-    """Of this process since its start; `waiting` in the queues of all processes."""
+def messages_stats(figures: Figures, waiting: Mapping[str, int], uptime_sec: float, lately: int) -> dict[str, Any]:
+    """Of this process since its start; of all processes those `waiting` in queues and those of the last hour.
+
+    What a graph's own edges deliver is not sent: it counts in `last_hour` alone.
+    """
     sent = figures.sent.total()
     return {
         "sent": sent,
         "received": figures.received.total(),
         "refused": figures.refused.total(),
         "waiting": sum(waiting.values()),
+        "last_hour": lately,
         "sent_per_second": round(sent / uptime_sec, 3) if uptime_sec > 0 else 0.0,
         "delivery_mean_seconds": _rounded(figures.total_sec / figures.delivered if figures.delivered else None),
         "delivery_p50_seconds": _finite(figures.quantile(0.5)),

@@ -29,17 +29,26 @@ class Progress:
 def progress_of(values: Any, tasks: Sequence[Mapping[str, Any]] = ()) -> Progress:
     """Of a state's values and of the tasks that it still has; what is no state of a crew says nothing.
 
-    The values hold what steps have done whose siblings still run.
+    The values hold what steps have done whose siblings still run. A result says all of it again, and is what a run that
+    streams its values leaves alone.
     """
     state = plain(values)
     if not isinstance(state, Mapping):
         return Progress()
-    outcomes, result = _outcomes(state), state.get("result")
+    result = state.get("result")
+    if isinstance(result, Mapping):
+        results = result.get("node_results")
+        return Progress(
+            node_results=results if isinstance(results, Mapping) else {},
+            agents=_listed(result.get("agents")),
+            execution_log=_listed(result.get("execution_log")),
+            result=result,
+        )
+    outcomes = _outcomes(state)
     return Progress(
         node_results={outcome.step: plain(node_result(outcome)) for outcome in outcomes},
         agents=[execution_of(outcome).model_dump(mode="json") for outcome in outcomes],
         execution_log=_listed(state.get("log")),
-        result=result if isinstance(result, Mapping) else None,
         interrupts=[asked for task in plain(list(tasks)) for asked in _listed(task.get("interrupts"))],
     )
 

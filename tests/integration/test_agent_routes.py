@@ -11,9 +11,11 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from nodes.agents.kinds import Kinds
 from server.agents.opening import open_agents
+from server.db.agents import Agents
 from server.db.pool import Database
 from server.db.worker import Worker
 from server.errors import install_error_handlers
@@ -139,6 +141,16 @@ async def test_an_agent_that_comes_with_the_server_is_switched_off_not_changed(c
     assert (await client.get("/agents/capabilities")).json() == []
 
 
+async def test_an_agent_whose_address_is_not_to_be_had_today_can_be_changed(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    far = NewAgent(agent_id="far", endpoint="http://10.0.0.1/far", api_key=SecretStr(KEY))
+    await Agents(database.pool, database.dsn).register("default", far)
+    changed = await client.patch("/agents/far", json={"description": "Elsewhere."})
+    assert (changed.status_code, changed.json()["has_api_key"]) == (200, True)
+    assert (await client.patch("/agents/far", json={"endpoint": "http://10.0.0.1/far"})).status_code == 422
+
+
 async def test_health_is_looked_at_when_asked_and_told_afterwards(client: httpx.AsyncClient, agent: Agent) -> None:
     await client.post("/agents", json={"agent_id": "a", "endpoint": "http://127.0.0.1:1/x"})
     first = (await client.get("/agents/a/health")).json()
@@ -154,6 +166,10 @@ async def test_health_is_looked_at_when_asked_and_told_afterwards(client: httpx.
     assert (await client.get("/agents/a")).json()["last_heartbeat"] == beaten.json()["last_heartbeat"]
     assert (await client.get("/agents/writer/health")).json()["health"] == "unknown"
     assert len(agent.asked) == 2
+    await client.patch("/agents/a", json={"endpoint": "http://127.0.0.1:1/moved"})
+    agent.status = 200
+    moved = (await client.get("/agents/a/health")).json()
+    assert moved["healthy"] and agent.asked[2:] == ["http://127.0.0.1:1/moved/health"], "nobody has looked there yet"
 
 
 async def test_an_a2a_agent_is_described_by_its_card_where_nothing_else_is_said(
@@ -185,6 +201,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a key in two lines": ({"agent_id": "a", "api_key": "a\nb"}, "api_key"),
     "a config that is a list": ({"agent_id": "a", "config": []}, "config"),
     "half a pair": ({"agent_id": "a", "config": {"x": "\ud800"}}, "surrogate"),
+    "a name that is not one": ({"agent_id": "a", "endpoint": "http://xn--/"}, "A-label"),
     "a NUL": ({"agent_id": "a", "metadata": {"\0": 1}}, "NUL"),
     "too deep": ({"agent_id": "a", "config": json.loads('{"a":' * 150 + "1" + "}" * 150)}, "nested"),
     "a number beyond all": ({"agent_id": "a", "config": {"x": float("inf")}}, "infinity"),
@@ -209,6 +226,8 @@ async def test_what_is_wrong_is_refused_with_its_name(client: httpx.AsyncClient)
         assert (await client.get(f"/agents?{query}")).status_code == 422, query
     mismatch = await client.put("/agents/a", json={"agent_id": "b", "endpoint": "http://127.0.0.1"})
     assert (mismatch.status_code, mismatch.json()["detail"]) == (422, "agent_id: the body says 'b', the path 'a'")
+    for query in ("capability=%00", "agent_type=%00", "capability=%ED%A0%80", "capability="):
+        assert (await client.get(f"/agents?{query}")).json() == [], query
     wrong = await client.patch("/agents/writer", json={"name": None})
     assert wrong.status_code == 422 and "name" in wrong.json()["detail"]
     assert [one["agent_id"] for one in (await client.get("/agents")).json()] == ["writer"]

@@ -155,6 +155,11 @@ async def test_agents_are_found_by_what_they_can_and_listed_in_pages(agents: Age
 
     assert await found(capability="odd") == "a3 there a1", "what can be called, what is ill at the end"
     assert await found(endpoint="http://a.example/x/") == "there"
+    await agents.set_enabled(TENANT, "there", False)
+    await agents.register(TENANT, new("twin", agent_class="HttpAgent", endpoint="http://a.example/x"))
+    assert await found(endpoint="http://a.example/x") == "twin there", "what is switched off there is known, too"
+    assert await found(capability="odd") == "a3 a1" and await found(capability="\0") == ""
+    assert await agents.get(TENANT, "a\0") is None
     assert await agents.find("another", capability="odd", endpoint=None) == []
 
 
@@ -184,15 +189,51 @@ async def test_the_least_busy_of_all_processes_is_chosen(
             await asyncio.gather(here.flush(), there.flush())
             assert await order() == "c b a", "one of a's calls is left"
         assert (await directory.get("a")).status == "idle"
+        begin(here, "a", registered=False)
+        await here.flush()
+        own = await directory.get("a")
+        assert (own.status, own.message_count) == ("idle", 2), "a crew's own agent of this id is another one"
     figures = {one.agent_id: one for one in await agent_runs.figures(TENANT)}
-    assert (figures["a"].calls, figures["a"].completed, figures["a"].failed) == (2, 1, 1)
+    assert (figures["a"].calls, figures["a"].completed, figures["a"].failed) == (3, 1, 2)
     assert figures["b"].success_rate == 0.0 and figures["a"].p50_seconds is not None
 
 
-def begin(calls: Calls, agent_id: str = "a", *, run_id: UUID | None = None, step: str = "s", attempt: int = 1) -> UUID:
+def begin(
+    calls: Calls,
+    agent_id: str = "a",
+    *,
+    run_id: UUID | None = None,
+    step: str = "s",
+    attempt: int = 1,
+    registered: bool = True,
+) -> UUID:
     return calls.begin(
-        run_id=run_id, step=step, agent_id=agent_id, agent_name=agent_id, agent_class="Http", attempt=attempt
+        run_id=run_id,
+        step=step,
+        agent_id=agent_id,
+        agent_name=agent_id,
+        agent_class="Http",
+        attempt=attempt,
+        registered=registered,
     )
+
+
+async def test_steps_that_ask_at_once_do_not_all_choose_the_same(
+    agents: Agents, agent_runs: AgentRuns, worker: Worker
+) -> None:
+    for name in ("a", "b", "c"):
+        await agents.register(TENANT, new(name, "chat"))
+    calls = Calls(agent_runs, TENANT, worker.id)
+    directory = Directory(agents, TENANT, calls.unwritten)
+
+    async def step() -> str:
+        chosen = (await directory.find(capability="chat"))[0].agent_id
+        begin(calls, chosen)
+        return chosen
+
+    assert sorted(await asyncio.gather(*(step() for _ in range(6)))) == ["a", "a", "b", "b", "c", "c"]
+    await calls.flush()
+    assert calls.unwritten() == {}
 
 
 async def test_calls_are_kept_with_their_run_and_closed_where_another_worker_goes_on(
@@ -269,6 +310,28 @@ async def test_calls_of_two_processes_at_once_are_all_counted(
     assert {row["message_count"] for row in await sql(database, "SELECT message_count FROM agents")} == {15}
 
 
+async def test_nobody_waits_for_a_row_that_somebody_else_is_writing(
+    agents: Agents, agent_runs: AgentRuns, database: Database, worker: Worker
+) -> None:
+    """Who locks rows of calls and then of agents, and who locks them the other way round, would wait for each other."""
+    await agents.register(TENANT, new("a"))
+    run_id = (await hold(database.pool)).run_id
+    gone = Calls(agent_runs, TENANT, 1)
+    begin(gone, run_id=run_id)
+    await gone.flush()
+    await sql(database, "UPDATE agents SET heartbeat_at = now() - interval '100 s'")
+    calls = Calls(agent_runs, TENANT, worker.id)
+    begin(calls, "unknown", run_id=run_id)
+    async with asyncio.timeout(10), database.pool.connection() as other, other.transaction():
+        await other.execute("SELECT 1 FROM agents, agent_runs FOR UPDATE OF agents, agent_runs")
+        assert await agents.note_silence(90) == []
+        await agent_runs.close_lost()
+        await calls.flush()
+    assert await agents.note_silence(90) == ["a"]
+    await agent_runs.close_lost()
+    assert [call.status for call in await agent_runs.of_run(TENANT, run_id)] == ["failed", "running"]
+
+
 async def test_the_breaker_in_postgres_follows_the_rules(agents: Agents, database: Database) -> None:
     """Every kind of state, asked of both; Postgres' clock moves on between, by far less than the ages used here."""
     await agents.register(TENANT, new("a"))
@@ -325,6 +388,10 @@ async def test_half_open_one_caller_of_all_processes_tries(agents: Agents, datab
     with pytest.raises(CircuitOpen, match="6 failures"):
         await processes[1].may_call("a")
     assert sum(await over()) == 1
+    await processes[1].gave_up("a")
+    await processes[0].may_call("a")
+    with pytest.raises(CircuitOpen):
+        await processes[1].may_call("a")
     await processes[1].succeeded("a")
     await asyncio.gather(*(directory.may_call("a") for directory in processes * 4))
     assert (await processes[0].get("a")).breaker == Breaker()

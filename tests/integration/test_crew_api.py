@@ -247,7 +247,7 @@ async def test_clean_up_takes_jobs_that_ended_long_enough_ago(served: Served) ->
     crew_id = await keep(served, agent("a"))
     job = await run(served, crew_id)
     assert await served.ok("POST", "/api/v1/crew/cleanup") == {
-        "deleted": 0, "matched": 0, "dry_run": False, "job_ids": []
+        "deleted": 0, "matched": 0, "dry_run": False, "more": False, "job_ids": []
     }  # fmt: skip
     asked = {"older_than_hours": 0, "dry_run": True}
     would = await served.ok("POST", "/api/v1/crew/cleanup", json=asked)
@@ -334,6 +334,8 @@ async def test_a_run_of_the_sdk_is_a_job_too(served: Served) -> None:
     assistant_id = str(definition_id("crew", crew_id))
     made = await served.ok("POST", "/runs/wait", json={"assistant_id": assistant_id, "input": {"query": "by hand"}})
     assert made["result"]["output"] == "a: by hand"
+    body = {"assistant_id": assistant_id, "input": {"query": "with settings"}, "context": {"temperature": 0.5}}
+    assert (await served.ok("POST", "/runs/wait", json=body))["result"]["output"] == "a: with settings"
     thread = await served.ok("POST", "/threads", json={})
     body = {"assistant_id": assistant_id, "input": {"messages": [{"role": "user", "content": "said"}]}}
     output = await served.ok("POST", f"/threads/{thread['thread_id']}/runs/wait", json=body)

@@ -211,6 +211,26 @@ async def test_a_thread_that_went_on_takes_no_answer_to_what_was_asked_before(se
     assert [one["status"] for one in listed] == ["COMPLETED", "INTERRUPTED"]
 
 
+async def test_an_execution_that_is_done_stays_so_when_its_thread_is_changed(served: Served) -> None:
+    flow_id = await keep(served, node("a", agent_id="Echo"), node("b", "a", agent_id="Echo"))
+    done = await run(served, flow_id)
+    # As in time travel: the thread waits for its second node again.
+    body = {"values": {"task": "other"}, "as_node": "a"}
+    await served.ok("POST", f"/threads/{done['thread_id']}/state", json=body)
+    assert (await served.ok("GET", f"/threads/{done['thread_id']}"))["status"] == "interrupted"
+    assert await served.ok("GET", f"/executions/{done['execution_id']}") == done
+
+
+async def test_an_answer_by_the_agent_server_s_api_goes_on_with_the_execution_too(served: Served) -> None:
+    flow_id = await keep(served, node("ask", type="human", config={"question": "?"}))
+    asked = await run(served, flow_id)
+    body = {"assistant_id": asked["assistant_id"], "command": {"resume": "by hand"}}
+    await served.ok("POST", f"/threads/{asked['thread_id']}/runs/wait", json=body)
+    done = await served.ok("GET", f"/executions/{asked['execution_id']}")
+    assert done["status"] == "COMPLETED" and "by hand" in json.dumps(done["node_results"]["ask"])
+    assert len(await served.ok("GET", f"/executions?flow_id={flow_id}")) == 1
+
+
 async def test_a_flow_whose_agent_was_deregistered_is_refused_at_once(served: Served) -> None:
     await served.lab.agents.agents.set_enabled("default", "Echo", True)
     flow_id = await keep(served, node("a", agent_id="Echo"))
@@ -230,6 +250,7 @@ async def test_monitoring_tells_agents_executions_messages_and_times(served: Ser
     assert stats["agents"]["total"] == sum(stats["agents"]["by_status"].values()) >= 4
     assert stats["executions"]["by_status"]["COMPLETED"] >= 1 and 0 < stats["executions"]["success_rate"] <= 1
     assert {"sent", "waiting", "delivery_p50_seconds"} <= set(stats["messages"])
+    assert stats["messages"]["last_hour"] >= 2
     assert stats["resources"]["resident_bytes"] > 0 and stats["uptime_seconds"] > 0
     async with asyncio.timeout(10):
         while True:  # calls are written beside the run

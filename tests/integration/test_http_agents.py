@@ -249,6 +249,8 @@ async def nothing(host: str, port: int) -> Sequence[str]:
         "169.254.169.254",
         "[fe80::1]",
         "[fd00:ec2::254]",
+        "[fec0::1]",
+        "[::ffff:0:127.0.0.1]",
         "metadata.google.internal",
         "168.63.129.16",
     ],
@@ -298,6 +300,32 @@ async def test_a_name_without_an_address_may_have_one_later() -> None:
     needs = replace(NEEDS, http=checked_client((), nothing))
     with pytest.raises(Unavailable, match=r"the name 'agents\.example' has no address"):
         await HttpKind().make(_SPEC, needs, agent("zoe", endpoint="http://agents.example")).process(CALL)
+
+
+async def test_no_cookie_is_kept() -> None:
+    async with listening(says(WELL, "200 OK", "set-cookie: mark=1; path=/")) as listener:
+        async with checked_client(LOOPBACK)(5.0) as client:
+            for _ in range(2):
+                await client.get(listener.url)
+            assert len(client.cookies.jar) == 0
+        assert [headers.get("cookie") for _, headers, _ in listener.requests] == [None, None]
+
+
+async def test_a_call_that_is_cut_off_closes_its_connection() -> None:
+    begun, closed = asyncio.Event(), asyncio.Event()
+
+    async def until_cut_off(writer: asyncio.StreamWriter) -> None:
+        begun.set()
+        await drips(writer)
+        closed.set()
+
+    async with listening(until_cut_off) as listener, asyncio.timeout(10):
+        task = asyncio.create_task(process(listener.url))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await closed.wait()
 
 
 async def test_many_calls_at_once_share_a_transport_that_no_client_closes() -> None:

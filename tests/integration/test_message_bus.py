@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from nodes.teams.stored import StoredContext
 from server.db.connection import connect
 from server.db.messages import Messages
 from server.db.pool import Database
@@ -121,12 +122,14 @@ async def test_who_waits_here_is_handed_a_copy_at_once(buses: tuple[MessageBus, 
 
 
 async def test_who_waits_elsewhere_is_woken(buses: tuple[MessageBus, MessageBus]) -> None:
-    receiver = await waits(buses[1])
-    message = told()
-    await buses[0].send(message)
     begun = time.monotonic()
-    assert await receiver == message
-    assert time.monotonic() - begun < 5
+    for _ in range(5):
+        receiver = await waits(buses[1])
+        message = told()
+        await buses[0].send(message)
+        assert await receiver == message
+    # Looking once a second, without word of them, takes at least four.
+    assert time.monotonic() - begun < 3
 
 
 async def test_the_urgent_come_first_and_equals_in_their_order(buses: tuple[MessageBus, MessageBus]) -> None:
@@ -358,6 +361,33 @@ async def test_the_depth_of_a_queue_follows_what_waits(pair: tuple[Bus, Bus], da
     assert await pair[1].depths() == {"writer": 2}
 
 
+async def test_what_no_notice_tells_of_is_found_all_the_same(pair: tuple[Bus, Bus], database: Database) -> None:
+    receiver = await waits(pair[0])
+    await asked(database, "SELECT pg_notify('lab_messages', 'nonsense')")
+    await asked(
+        database,
+        "INSERT INTO agent_messages"
+        " (tenant_id, message_id, from_agent, to_agent, priority, payload, metadata, created_at)"
+        " VALUES ('default', gen_random_uuid(), 'a', 'writer', 5, '{}', '{}', now())",
+    )
+    message = await receiver
+    assert message is not None
+    assert message.from_agent == "a"
+
+
+async def test_a_crews_stored_context_is_kept_in_postgres(database: Database) -> None:
+    ours, theirs = (StoredContext(database.store, ("crew", "my.crew"), agent) for agent in ("a", "b"))
+    for value in ({"tone": "dry"}, None, "\\u0000"):
+        await ours.set("style", value)
+    await theirs.set("other", 1)
+    await theirs.set("note", "mine", private=True)
+    assert await theirs.values() == {"style": "\\u0000", "other": 1}
+    assert [change.value for change in await theirs.history("style")] == [{"tone": "dry"}, None, "\\u0000"]
+    assert await ours.get("note", private=True) is None
+    with pytest.raises(BadRequest, match="NUL"):
+        await ours.set("style", "\0")
+
+
 async def test_another_tenants_messages_are_nobodys_business(database: Database, settings: Settings) -> None:
     await asked(database, "INSERT INTO tenants VALUES ('other')")
     run = await a_run(database)
@@ -409,11 +439,14 @@ async def test_connections_that_break_cost_no_message_and_double_none(
     async with await connect(database.dsn) as other:
         senders = [asyncio.create_task(send()) for _ in range(6)]
         await until(kill)
-    await asyncio.gather(*senders)
-    stored = [one for (one,) in await asked(database, "SELECT message_id FROM agent_messages")]
+        await asyncio.gather(*senders)
+        # Not over the pool, whose connections may be dead for a moment.
+        cursor = await other.execute("SELECT message_id FROM agent_messages")
+        stored = [row["message_id"] for row in await cursor.fetchall()]
+        cursor = await other.execute("SELECT depth FROM agent_queues")
+        depths = [row["depth"] for row in await cursor.fetchall()]
     assert sorted(stored) == sorted(message.message_id for message in sent)
-    waiting = await asked(database, "SELECT depth FROM agent_queues")
-    assert waiting == [(1,)] * len(sent)
+    assert depths == [1] * len(sent)
 
 
 async def test_old_messages_are_swept_with_what_their_queues_count(pair: tuple[Bus, Bus], database: Database) -> None:

@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from server.cli.agents.listing import JsonOption, quiet_settings
+from server.cli.flows.finding import DataDirOption, JsonOption, quiet_settings
 from server.cli.terminal import print_json, shorten, wide_console
 from server.lab import TENANT, open_lab
 from server.settings import Settings
@@ -22,10 +22,12 @@ SHORT = 60
 
 
 def list_crews(
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="crews at most")] = 100, as_json: JsonOption = False
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="crews at most")] = 100,
+    as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
 ) -> None:
     """List kept crews: their mode, their agents, their version."""
-    found = asyncio.run(_list(quiet_settings(), limit))
+    found = asyncio.run(_list(quiet_settings(data_dir), limit))
     if as_json:
         print_json(found)
     elif found:

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from server.cli.crews.files import CrewArgument, crew_of, is_file
+from server.cli.crews.files import CrewArgument, crew_of
 from server.cli.executing import execute_as_json, execute_live
-from server.cli.flows.finding import DataDirOption, quiet_settings
+from server.cli.flows.finding import DataDirOption, is_file, quiet_settings
 from server.cli.flows.running import JsonLines, read_run_settings
 from server.db.jobs import Job
-from server.executions import Asked
+from server.job_requests import Asked
 from server.lab import TENANT, Lab
 from state.errors import BadRequest
 

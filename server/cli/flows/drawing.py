@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -13,23 +14,27 @@ from graphs.flows.faults import FlowErrors
 from graphs.flows.order import supersteps
 from graphs.services import Services, lab_tools
 from graphs.teams import needs_of
-from server.cli.flows.finding import Chosen, quiet_settings, shipped_or_file
+from server.cli.flows.finding import Chosen, DataDirOption, FlowArgument, find, quiet_settings, shipped_or_file
 from server.cli.flows.picture import picture
 from server.cli.terminal import shown
-from server.lab import open_models_of
+from server.lab import open_lab, open_models_of
+from server.settings import Settings
 from state.errors import BadRequest
 
 
 def draw(
-    flow: Annotated[str, typer.Argument(metavar="FLOW", help="a file, or the id of a shipped flow")],
+    flow: FlowArgument,
     png: Annotated[Path | None, typer.Option(help="write a picture to this file instead")] = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Print a flow's graph as mermaid, or write it as a PNG; both are made here, without a network."""
-    chosen = shipped_or_file(flow)
+    settings = quiet_settings(data_dir)
+    # Only a flow that a client keeps takes a database to find.
+    chosen = shipped_or_file(flow) or asyncio.run(_kept(settings, flow))
     if faults := check_flow(chosen.spec, positions=chosen.positions):
         raise FlowErrors(faults)
     if png is None:
-        typer.echo(shown(mermaid(chosen)))
+        typer.echo(shown(mermaid(settings, chosen)), nl=False)
         return
     needs = {node.id: node.depends_on for node in chosen.spec.nodes}
     try:
@@ -39,11 +44,16 @@ def draw(
     typer.echo(f"wrote {png}")
 
 
-def mermaid(chosen: Chosen) -> str:
+def mermaid(settings: Settings, chosen: Chosen) -> str:
     """As `/assistants/{id}/graph` draws it: the graph itself, compiled."""
-    models = open_models_of(quiet_settings())
+    models = open_models_of(settings)
     try:
         graph = build(chosen.spec, needs_of(Services(models=models, tools=lab_tools(models)))).compile()
         return graph.get_graph().draw_mermaid()
     finally:
         models.close()
+
+
+async def _kept(settings: Settings, flow: str) -> Chosen:
+    async with open_lab(settings) as lab:
+        return await find(lab, flow)

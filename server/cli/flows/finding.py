@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ from typing import Annotated
 import typer
 
 from graphs.flows.check import checked
-from graphs.flows.faults import Positions
+from graphs.flows.faults import Positions, listed
 from graphs.flows.load import flow_from, load_flow
 from graphs.flows.shipped import read_text, shipped_flows
 from server.cli.terminal import set_up_logging
@@ -48,13 +47,12 @@ def read_file(flow: str) -> Chosen:
     return Chosen(loaded.spec, loaded.positions)
 
 
-def shipped_or_file(flow: str) -> Chosen:
-    """Without anything opened. Raises FlowErrors, NotFound."""
+def shipped_or_file(flow: str) -> Chosen | None:
+    """What can be told without anything opened; None: it takes a look at what is kept. Raises FlowErrors."""
     if is_file(flow):
         return read_file(flow)
-    if flow not in shipped_flows():
-        raise NotFound(f"there is no file and no shipped flow '{flow}'; shipped are: {', '.join(shipped_flows())}")
-    return Chosen(shipped_flows()[flow], Positions(flow))
+    shipped = shipped_flows().get(flow)
+    return None if shipped is None else Chosen(shipped, Positions(flow))
 
 
 async def find(lab: Lab, flow: str) -> Chosen:
@@ -82,11 +80,7 @@ async def _kept(lab: Lab, flow: str) -> Kept:
         return await lab.definitions.get(TENANT, "flow", flow)
     except NotFound:
         there = [kept.name for kept in await lab.definitions.search(TENANT, "flow", limit=100, offset=0)]
-        raise NotFound(f"there is no file and no flow '{flow[:200]}'; flows are: {names(there)}") from None
-
-
-def names(there: Sequence[str]) -> str:
-    return ", ".join(there) or "none"
+        raise NotFound(f"there is no file and no flow '{flow[:200]}'; flows are: {listed(there)}") from None
 
 
 def quiet_settings(data_dir: Path | None = None) -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,10 +47,9 @@ def lint(
     Prints file:line:column: what is wrong and what would be accepted. Exit codes: 0 no mistake, 2 mistakes.
     """
     found = lint_files(files)
-    if not alone and any(one.chosen for one in found):
-        found = checked_against(found, asyncio.run(_known(quiet_settings(data_dir))))
-    else:
-        found = checked_against(found, Known(tools=None))
+    looks_up = not alone and any(one.chosen for one in found)
+    known = asyncio.run(_known(quiet_settings(data_dir))) if looks_up else Known()
+    found = checked_against(found, known)
     _tell(found, as_json)
     raise typer.Exit(FAULTS if any(one.faults for one in found) else 0)
 
@@ -58,10 +57,10 @@ def lint(
 def save(files: FilesArgument, as_json: JsonOption = False, data_dir: DataDirOption = None) -> None:
     """Check flows and keep them, all or none: `lab flows run ID` and the server run them then."""
     found = lint_files(files)
-    kept = [] if any(one.faults for one in found) else asyncio.run(_save(quiet_settings(data_dir), found))
     if any(one.faults for one in found):
         _tell(found, as_json)
         raise typer.Exit(FAULTS)
+    kept = asyncio.run(_save(quiet_settings(data_dir), found))
     if as_json:
         print_json(kept)
     else:
@@ -76,14 +75,11 @@ def lint_files(files: Sequence[Path]) -> list[Linted]:
 
 def checked_against(found: Sequence[Linted], known: Known) -> list[Linted]:
     """With what is wrong in the meaning of each that can be read."""
-    return [
-        one if one.chosen is None else Linted(one.file, one.chosen, check_flow(*_parts(one.chosen, known)))
-        for one in found
-    ]
+    return [one if one.chosen is None else replace(one, faults=faults_of(one.chosen, known)) for one in found]
 
 
-def _parts(chosen: Chosen, known: Known) -> tuple[Any, Known, Any]:
-    return chosen.spec, known, chosen.positions
+def faults_of(chosen: Chosen, known: Known) -> list[Fault]:
+    return check_flow(chosen.spec, known, chosen.positions)
 
 
 def _read(file: str) -> Linted:

@@ -16,7 +16,7 @@ from graphs.flows.shipped import read_text
 from server.cli.executing import execute_as_json, execute_live
 from server.cli.flows.finding import DataDirOption, FlowArgument, quiet_settings, to_run
 from server.db.jobs import Job
-from server.executions import Asked
+from server.job_requests import Asked
 from server.lab import TENANT, Lab
 from server.wire.executions import RunSettings
 from state.errors import BadRequest

@@ -47,6 +47,8 @@ CREATE TABLE agent_runs (
     agent_id      text NOT NULL,
     agent_name    text NOT NULL DEFAULT '',
     agent_class   text NOT NULL,
+    -- False: one of a crew's own, which may have the id of a registered one.
+    registered    boolean NOT NULL DEFAULT true,
     attempt       integer NOT NULL DEFAULT 1,
     -- A call of a worker that is gone counts as lost without being told so.
     worker_id     bigint NOT NULL,

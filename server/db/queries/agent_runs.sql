@@ -1,13 +1,13 @@
 -- write: calls as they stand now, those that have ended among them; may come again, in any order
--- A call of a run that was deleted meanwhile goes nowhere. Each call counts once for its agent, whose rows are locked
+-- A call of a run that was deleted meanwhile goes nowhere. Each call counts once for its agent, where that is registered; their rows are locked
 -- in one order by all processes. Where another worker had begun the same step before, it has lost it.
 WITH given AS (
     SELECT * FROM unnest(%(agent_run_ids)s::uuid[], %(run_ids)s::uuid[], %(steps)s::text[], %(agent_ids)s::text[],
         %(agent_names)s::text[], %(agent_classes)s::text[], %(attempts)s::int[], %(statuses)s::text[],
         %(errors)s::text[], %(input_tokens)s::bigint[], %(output_tokens)s::bigint[], %(started)s::timestamptz[],
-        %(ended)s::timestamptz[])
+        %(ended)s::timestamptz[], %(registered)s::boolean[])
     AS given (agent_run_id, run_id, step, agent_id, agent_name, agent_class, attempt, status, error, input_tokens,
-        output_tokens, started_at, ended_at)
+        output_tokens, started_at, ended_at, registered)
 ), there AS (
     SELECT run_id FROM runs
     WHERE tenant_id = %(tenant_id)s AND run_id = ANY (%(run_ids)s)
@@ -16,24 +16,27 @@ WITH given AS (
 ), lost AS (
     UPDATE agent_runs
     SET status = 'failed', error = 'its worker was lost', ended_at = now()
-    FROM given
-    WHERE agent_runs.run_id = given.run_id AND agent_runs.step = given.step AND agent_runs.status = 'running'
-      AND agent_runs.worker_id <> %(worker_id)s AND agent_runs.tenant_id = %(tenant_id)s
-      AND agent_runs.started_at < given.started_at
+    WHERE agent_run_id IN (
+        SELECT earlier.agent_run_id FROM agent_runs AS earlier JOIN given USING (run_id, step)
+        WHERE earlier.status = 'running' AND earlier.worker_id <> %(worker_id)s
+          AND earlier.tenant_id = %(tenant_id)s AND earlier.started_at < given.started_at
+        -- Never waited for: whoever is ending it may wait for the agents' rows that are locked here.
+        FOR NO KEY UPDATE OF earlier SKIP LOCKED
+    )
 ), written AS (
     INSERT INTO agent_runs (tenant_id, agent_run_id, run_id, step, agent_id, agent_name, agent_class, attempt,
-                            worker_id, status, error, input_tokens, output_tokens, started_at, ended_at)
+                            worker_id, status, error, input_tokens, output_tokens, started_at, ended_at, registered)
     SELECT %(tenant_id)s, agent_run_id, run_id, step, agent_id, agent_name, agent_class, attempt, %(worker_id)s,
-        status, error, input_tokens, output_tokens, started_at, ended_at
+        status, error, input_tokens, output_tokens, started_at, ended_at, registered
     FROM given
     WHERE run_id IS NULL OR run_id IN (SELECT run_id FROM there)
     ON CONFLICT (agent_run_id) DO UPDATE
     SET status = excluded.status, error = excluded.error, input_tokens = excluded.input_tokens,
         output_tokens = excluded.output_tokens, ended_at = excluded.ended_at
     WHERE excluded.status <> 'running'
-    RETURNING agent_id, xmax = 0 AS is_new
+    RETURNING agent_id, registered, xmax = 0 AS is_new
 ), counted AS (
-    SELECT agent_id, count(*) AS calls FROM written WHERE is_new GROUP BY agent_id
+    SELECT agent_id, count(*) AS calls FROM written WHERE is_new AND registered GROUP BY agent_id
 ), known AS (
     SELECT agent_id FROM agents
     WHERE tenant_id = %(tenant_id)s AND agent_id IN (SELECT agent_id FROM counted)
@@ -47,7 +50,7 @@ WHERE agents.tenant_id = %(tenant_id)s AND agents.agent_id = counted.agent_id
 
 -- of_run: the calls of one run, in the order in which they began
 SELECT agent_run_id, run_id, step, agent_id, agent_name, agent_class, attempt, status, error, input_tokens, output_tokens,
-    started_at, ended_at,
+    started_at, ended_at, registered,
     status = 'running' AND NOT EXISTS (
         SELECT 1 FROM workers WHERE workers.worker_id = agent_runs.worker_id AND lease_until > now()
     ) AS lost
@@ -77,11 +80,15 @@ LIMIT %(limit)s
 -- close_lost: of any tenant, calls whose worker is gone and that nobody will end
 UPDATE agent_runs
 SET status = 'failed', error = 'its worker was lost', ended_at = now()
-WHERE status = 'running'
-  AND NOT EXISTS (
-      SELECT 1 FROM workers
-      WHERE workers.worker_id = agent_runs.worker_id AND lease_until > now() - interval '1 minute'
-  )
+WHERE agent_run_id IN (
+    SELECT agent_run_id FROM agent_runs
+    WHERE status = 'running'
+      AND NOT EXISTS (
+          SELECT 1 FROM workers
+          WHERE workers.worker_id = agent_runs.worker_id AND lease_until > now() - interval '1 minute'
+      )
+    FOR NO KEY UPDATE SKIP LOCKED
+)
 
 -- forget: of any tenant, old calls outside of any run; those of a run go with it
 DELETE FROM agent_runs WHERE run_id IS NULL AND started_at < now() - %(days)s * interval '1 day'

@@ -14,6 +14,8 @@ SET name = excluded.name, description = excluded.description, agent_type = exclu
     -- What was known of another address says nothing of this one.
     health = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.health ELSE 'unknown' END,
     health_error = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.health_error END,
+    health_seconds = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.health_seconds END,
+    checked_at = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.checked_at END,
     failures = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.failures ELSE 0 END,
     open_until = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.open_until END,
     probe_until = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.probe_until END,
@@ -51,7 +53,7 @@ ORDER BY agent_id
 -- get: one, with the calls that are in flight in processes that live
 SELECT agents.*, (
     SELECT count(*) FROM agent_runs AS calls JOIN workers USING (worker_id)
-    WHERE calls.tenant_id = agents.tenant_id AND calls.agent_id = agents.agent_id AND calls.status = 'running'
+    WHERE calls.tenant_id = agents.tenant_id AND calls.agent_id = agents.agent_id AND calls.status = 'running' AND calls.registered
       AND workers.lease_until > now()
 ) AS running
 FROM agents
@@ -68,7 +70,7 @@ WITH found AS (
              WHEN running > 0 THEN 'busy' ELSE 'idle' END AS status
     FROM agents CROSS JOIN LATERAL (
         SELECT count(*) AS running FROM agent_runs AS calls JOIN workers USING (worker_id)
-        WHERE calls.tenant_id = agents.tenant_id AND calls.agent_id = agents.agent_id AND calls.status = 'running'
+        WHERE calls.tenant_id = agents.tenant_id AND calls.agent_id = agents.agent_id AND calls.status = 'running' AND calls.registered
           AND workers.lease_until > now()
     ) AS calls
     WHERE tenant_id = %(tenant_id)s
@@ -85,18 +87,19 @@ SELECT total, page.* FROM (SELECT count(*) AS total FROM matching) AS counted LE
 ORDER BY agent_id
 
 -- find: those that can be called, the least busy first; one whose health check failed comes after all others
+-- Whoever names an address is told of an agent there that is switched off, too.
 SELECT agents.*, running
 FROM agents CROSS JOIN LATERAL (
     SELECT count(*) AS running FROM agent_runs AS calls JOIN workers USING (worker_id)
-    WHERE calls.tenant_id = agents.tenant_id AND calls.agent_id = agents.agent_id AND calls.status = 'running'
+    WHERE calls.tenant_id = agents.tenant_id AND calls.agent_id = agents.agent_id AND calls.status = 'running' AND calls.registered
       AND workers.lease_until > now()
 ) AS calls
-WHERE tenant_id = %(tenant_id)s AND enabled
+WHERE tenant_id = %(tenant_id)s AND (enabled OR %(endpoint)s::text IS NOT NULL)
   -- Of these classes one may be registered that is nowhere: it lives by messages.
   AND (endpoint IS NOT NULL OR NOT agent_class = ANY (%(remote)s))
   AND capabilities @> %(capabilities)s::text[]
   AND (%(endpoint)s::text IS NULL OR endpoint = %(endpoint)s)
-ORDER BY health = 'unhealthy', running, message_count, agent_id
+ORDER BY NOT enabled, health = 'unhealthy', running, message_count, agent_id
 LIMIT %(limit)s
 
 -- ids: all
@@ -126,7 +129,7 @@ FROM (
                 WHEN EXISTS (
                     SELECT 1 FROM agent_runs AS calls JOIN workers USING (worker_id)
                     WHERE calls.tenant_id = agents.tenant_id AND calls.agent_id = agents.agent_id
-                      AND calls.status = 'running' AND workers.lease_until > now()
+                      AND calls.status = 'running' AND calls.registered AND workers.lease_until > now()
                 ) THEN 'busy' ELSE 'idle' END AS status
     FROM agents WHERE tenant_id = %(tenant_id)s
 ) AS told
@@ -157,11 +160,17 @@ WHERE tenant_id = %(tenant_id)s AND agent_id = %(agent_id)s
 RETURNING heartbeat_at
 
 -- silence: of any tenant, those without an address that used to say that they live
+-- Locked in the order in which whoever counts calls locks them; one that is being written to has its turn next time.
 UPDATE agents
 SET health = 'unhealthy', checked_at = now(),
     health_error = 'no heartbeat since ' || to_char(heartbeat_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-WHERE enabled AND endpoint IS NULL AND health <> 'unhealthy'
-  AND heartbeat_at < now() - %(silence_seconds)s * interval '1 second'
+WHERE (tenant_id, agent_id) IN (
+    SELECT tenant_id, agent_id FROM agents
+    WHERE enabled AND endpoint IS NULL AND health <> 'unhealthy'
+      AND heartbeat_at < now() - %(silence_seconds)s * interval '1 second'
+    ORDER BY tenant_id, agent_id
+    FOR NO KEY UPDATE SKIP LOCKED
+)
 RETURNING agent_id
 
 -- claim_checks: of any tenant, those whose time has come, for one process alone; each comes again after about an
@@ -202,6 +211,10 @@ SET failures = 0, open_until = NULL, probe_until = NULL,
     health_error = NULL
 WHERE tenant_id = %(tenant_id)s AND agent_id = %(agent_id)s
   AND (failures > 0 OR open_until IS NOT NULL OR health = 'unhealthy')
+
+-- gave_up: a trial that ended without an answer; somebody else may try
+UPDATE agents SET probe_until = NULL
+WHERE tenant_id = %(tenant_id)s AND agent_id = %(agent_id)s AND probe_until IS NOT NULL
 
 -- failed: one more in a row; as nodes.agents.breaker.after_failure has it
 UPDATE agents

@@ -1,7 +1,7 @@
 -- jobs: what the other queries here begin with: one row a job, from the run that it began with to the last of it
 -- A run that brings an answer to an interrupt belongs to the job of the run before it on its thread. `waits`: its last
--- run stopped for an answer. That run's output is read only where something else has gone on on the thread since: of
--- the newest run the thread itself tells.
+-- run stopped for an answer, so that there is no result. Its output is read only where it may have: while nothing has
+-- gone on on the thread since, the thread's status rules that out for nearly all.
 WITH jobs AS (
     SELECT first.run_id AS job_id, first.seq, first.thread_id, first.graph_id, first.assistant_id, first.metadata,
            first.created_at, first.started_at, last.run_id, last.finished_at, last.error, last.attempt, later.run_id AS next,
@@ -9,7 +9,8 @@ WITH jobs AS (
                 ELSE last.status END AS run_status,
            CASE WHEN last.status <> 'success' THEN false
                 WHEN later.run_id IS NULL
-                THEN (SELECT status = 'interrupted' FROM threads WHERE threads.thread_id = first.thread_id)
+                     AND (SELECT status <> 'interrupted' FROM threads WHERE threads.thread_id = first.thread_id)
+                THEN false
                 ELSE coalesce(json_typeof(last.output -> 'result'), 'null') = 'null' END AS waits
     FROM runs AS first
     LEFT JOIN LATERAL (
@@ -106,3 +107,7 @@ RETURNING run_id;
 SELECT NOT EXISTS (
     SELECT 1 FROM runs WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s
 ) AS empty;
+
+-- said_lately: messages of the last hour, those between the steps of executions among them
+SELECT count(*) AS count FROM agent_messages
+WHERE tenant_id = %(tenant_id)s AND created_at > now() - interval '1 hour';

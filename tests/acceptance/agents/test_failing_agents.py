@@ -104,7 +104,10 @@ def test_an_agents_key_reaches_the_agent_and_nothing_else(
     client.save("keyed", registered("one", "main", **QUIET), execution_mode="parallel")
     main.be(echo=True)  # it says its key in its error
     job = client.run("keyed", "hello")
+    main.be(say={"response": f"my key is {KEY}", KEY: [KEY]})
+    repeated = client.run("keyed", "say it")
     main.be()
+    assert repeated["result"]["node_results"]["one"] == {"response": "my key is ***", "***": ["***"]}
     call = main.calls()[-1]
     assert (call["key"], call["bearer"]) == (KEY, f"Bearer {KEY}")
     assert KEY not in (pair["spare"].folder / "spare.calls").read_text()
@@ -125,7 +128,7 @@ def test_an_agents_key_reaches_the_agent_and_nothing_else(
         )
     ]
     assert client.agent("main")["has_api_key"] is True
-    assert not [text for text in [*shown, str(job), "".join(process.errors)] if KEY in text]
+    assert not [text for text in [*shown, str(job), str(repeated), "".join(process.errors)] if KEY in text]
     assert _tables_with(place, KEY) == {"agents"}
 
 

@@ -116,3 +116,6 @@ def test_what_does_not_exist_is_refused_with_what_does(client: Client) -> None:
         answer = client.http.put("/api/v1/crew", json={"crew_id": "wrong", "agents": [agent]})
         assert answer.status_code in (409, 422) and named in answer.json()["detail"], (what, answer.text)
     client.ask("GET", "/api/v1/crew/wrong", expect=404)
+    body = {"agent_id": "wrong", "agent_class": "ChatAgent", "tools": ["rm"]}
+    assert "calculator" in client.ask("POST", "/agents", json=body, expect=422)["detail"]
+    client.ask("GET", "/agents/wrong", expect=404)

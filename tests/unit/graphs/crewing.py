@@ -100,6 +100,8 @@ class Directory:
 
     async def succeeded(self, agent_id: str) -> None: ...
 
+    async def gave_up(self, agent_id: str) -> None: ...
+
     async def failed(self, agent_id: str, error: str) -> None:
         self.failures.append(agent_id)
 

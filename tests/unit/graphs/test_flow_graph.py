@@ -1,5 +1,6 @@
 """Flows as graphs: what is wired, who answers, what references bring; the shipped ones are whole and in order."""
 
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from graphs.flows.load import load_flow
 from graphs.flows.shipped import LIBRARY, default_flow, read_flow, read_folder, shipped_flows
 from graphs.teams import needs_of
 from nodes.agents.builtin import builtin_agents
+from nodes.teams.kinds import Mistake, shipped_step_kinds
+from state.agent_ports import AgentCall, AgentNeeds
+from state.agents import AgentReply
 from state.errors import BadRequest
 from state.flows import FlowSpec
 from tests.fakes import FakeModels, fake_services
@@ -21,7 +25,10 @@ entry_point: research
 exit_points: [join]
 nodes:
   - {id: research, agent_id: researcher, config: {prompt: "Facts of ${input.topic}, ${input.language:-English}"}}
-  - {id: sum, type: tool, depends_on: [research], config: {tool: calculator, input: {expression: "${research.response}"}}}
+  - id: sum
+    type: tool
+    depends_on: [research]
+    config: {tool: calculator, input: {expression: "${research.response}"}}
   - {id: text, capability: writing, depends_on: [research]}
   - {id: join, agent_id: writer, depends_on: [sum, text], config: {prompt: "${sum} ${text.response} ${previous}"}}
 """
@@ -45,7 +52,7 @@ async def test_a_flow_runs_with_its_references_filled() -> None:
 
 
 async def test_a_step_whose_reference_is_missing_fails_and_the_others_go_on() -> None:
-    models = FakeModels("a text", "joined")
+    models = FakeModels("facts", "a text", "joined")
     text = FLOW.replace("${research.response}", "${research.figures}").replace("${input.language:-English}", "")
     graph = build(spec(text), needs_of(fake_services(models))).compile()
     result = (await graph.ainvoke({"input_data": {"topic": "bees"}}))["result"]
@@ -122,10 +129,37 @@ def test_a_folder_tells_what_is_wrong_and_keeps_the_rest(tmp_path: Path) -> None
     found = read_folder(folder)
     assert list(found.flows) == ["f", "g"]
     told = [str(fault).removeprefix(f"{folder}/") for fault in found.faults]
-    assert any(line.startswith("d.yaml:7:40: node 'sum' depends on 'reserch'") for line in told)
+    assert any(line.startswith("d.yaml:9:18: node 'sum' depends on 'reserch'") for line in told)
     assert "e.yaml: is not UTF-8 from byte 0 on" in told
     assert "f.yaml: leads out of its folder" in told
     assert "g.yaml: cannot be read: Is a directory" in told
     assert "b.yml: the flow 'f' stands in another file of the folder, too" in told
     with pytest.raises(FlowErrors, match="cannot be read: No such file"):
         read_flow(folder / "none.yaml")
+
+
+class Shout:
+    """A kind of step of somebody else's."""
+
+    name = "shout"
+    description = "says config.word loudly"
+    templates = ("word",)
+
+    def check(self, config: Mapping[str, Any], tools: Collection[str] | None) -> Iterable[Mistake]:
+        if "word" not in config:
+            yield (), "config.word is missing"
+
+    async def run(self, call: AgentCall, needs: AgentNeeds) -> AgentReply:
+        said = str(call.config["word"]).upper()
+        return AgentReply(output={"response": said}, text=said)
+
+
+async def test_a_new_kind_of_step_is_a_class_and_a_line_in_a_table() -> None:
+    kinds = {**shipped_step_kinds(), "shout": Shout()}
+    text = "flow_id: f\nentry_point: a\nexit_points: [a]\nnodes: [{id: a, type: shout, config: {word: '${query}!'}}]"
+    graph = build(spec(text), needs_of(fake_services(FakeModels())), kinds=kinds).compile()
+    assert (await graph.ainvoke({"query": "hey"}))["result"].output == "HEY!"
+    with pytest.raises(FlowErrors, match="there is no type 'shout'; types are: agent, human, tool"):
+        build(spec(text), needs_of(fake_services(FakeModels())))
+    with pytest.raises(FlowErrors, match=r"node 'a': config\.word is missing"):
+        build(spec(text.replace("word", "wrd")), needs_of(fake_services(FakeModels())), kinds=kinds)

@@ -19,7 +19,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Rows:
-    """Keeps what is written; raises what it is told to, once each."""
+    """Keeps what is written; raises what it is told to, once each, and for batches with the agent `odd`."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
@@ -29,12 +29,16 @@ class Rows:
     async def write(self, tenant: str, worker_id: int, calls: Sequence[Call]) -> None:
         if self.failures:
             raise self.failures.pop(0)
+        if any(call.agent_id == "odd" for call in calls):
+            raise psycopg.errors.NumericValueOutOfRange("out of range")
         self.batches.append(list(calls))
         self.written.set()
 
 
 def begin(calls: Calls, agent_id: str = "a") -> UUID:
-    return calls.begin(run_id=None, step="s", agent_id=agent_id, agent_name="A", agent_class="Http", attempt=1)
+    return calls.begin(
+        run_id=None, step="s", agent_id=agent_id, agent_name="A", agent_class="Http", attempt=1, registered=True
+    )
 
 
 def log_over(rows: Rows, **bounds: int) -> Calls:
@@ -80,15 +84,16 @@ async def test_the_newest_calls_are_kept_while_postgres_is_away(caplog: pytest.L
     assert "2 calls of agents were not kept" in caplog.text
 
 
-async def test_a_batch_that_postgres_does_not_take_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    rows = Rows(psycopg.errors.UniqueViolation("odd"))
+async def test_a_call_that_postgres_does_not_take_costs_none_of_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    rows = Rows()
     calls = log_over(rows)
-    begin(calls, "bad")
+    for name in ("a", "b", "odd", "c", "d"):
+        begin(calls, name)
     await calls.flush()
-    calls.end(begin(calls, "good"))
+    calls.end(begin(calls, "later"))
     await calls.flush()
-    assert [call.agent_id for call in rows.batches[0]] == ["good"]
-    assert "1 calls of agents are not kept" in caplog.text
+    assert [call.agent_id for batch in rows.batches for call in batch] == ["a", "b", "c", "d", "later"]
+    assert caplog.text.count("1 calls of agents are not kept, the first of agent odd") == 1
 
 
 async def test_calls_are_written_by_themselves_and_what_is_open_at_the_end_is_closed() -> None:

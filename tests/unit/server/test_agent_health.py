@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from server.agents.directory import hint
-from server.agents.poller import judged, look, pause_seconds, unreached
+from server.agents.poller import HealthPoller, judged, look, pause_seconds, unreached
 from server.cli.agents.entries import read_agents, read_key
 from server.cli.agents.listing import agent_grid, agent_table, figures_line, read_status
 from server.cli.terminal import wide_console
 from server.db.agent_runs import AgentFigures
+from server.db.agent_shapes import ToCheck
 from server.wire.agents import AgentInfo, agent_info, breaker_info
 from state.agents import AgentRecord, Breaker
 from state.errors import AgentFailed, BadRequest
@@ -54,6 +58,36 @@ async def test_nothing_that_a_client_raises_ends_the_looks() -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(broken)) as client:
         assert (await look(client, "http://a.example")).error == "its health check failed: KeyError: 'a layer below'"
         assert (await look(client, "http://[")).health == "unhealthy"
+
+
+class ReadOnly:
+    """A registry over a Postgres that may only be read for a while: psycopg tells that as no lost connection."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.again = asyncio.Event()
+
+    async def claim_checks(self, limit: int, seconds: float) -> list[ToCheck]:
+        self.asked += 1
+        if self.asked == 1:
+            raise psycopg.errors.ReadOnlySqlTransaction("cannot execute UPDATE in a read-only transaction")
+        self.again.set()
+        return []
+
+    async def note_silence(self, seconds: float) -> list[str]:
+        return []
+
+    async def close_lost(self) -> None: ...
+
+    async def forget(self, days: float) -> None: ...
+
+
+async def test_looks_go_on_when_postgres_takes_writes_again(caplog: pytest.LogCaptureFixture) -> None:
+    rows: Any = ReadOnly()
+    poller = HealthPoller(rows, rows, lambda timeout: httpx.AsyncClient(), interval=1.0, call_days=1.0)
+    async with asyncio.timeout(10), poller.running():
+        await rows.again.wait()
+    assert "health checks wait: cannot execute UPDATE" in caplog.text
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [(1.0, 0.1), (10.0, 1.0), (30.0, 2.0), (86_400.0, 2.0)])

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from server.db.jobs import JOB_STATUSES, Job, JobFigures, JobStatus, job_status, runs_of_status
-from server.executions import answer_for
+from server.job_requests import answer_for
 from server.job_webhook import job_delivery
 from server.messages.figures import Figures
 from server.run_queue.shapes import Ending, Run, RunStatus
@@ -171,6 +171,14 @@ def test_progress_is_what_the_state_holds_so_far() -> None:
     assert progress.interrupts == [{"id": ONE, "value": "good?"}] and progress.result is None
 
 
+def test_a_result_says_what_the_steps_came_to() -> None:
+    result = {"node_results": {"a": 1}, "agents": [{"step": "a"}], "execution_log": [2]}
+    progress = progress_of({"result": result})
+    assert (progress.node_results, progress.agents, progress.execution_log) == ({"a": 1}, [{"step": "a"}], [2])
+    odd = progress_of({"result": {"node_results": 1, "agents": "x"}})
+    assert (odd.node_results, odd.agents) == ({}, [])
+
+
 @pytest.mark.parametrize("values", [None, 1, [], "x", {"outcomes": 1, "log": {}, "result": "no"}])
 def test_a_state_that_is_none_of_a_crew_says_nothing(values: Any) -> None:
     told = progress_of(values)
@@ -275,7 +283,7 @@ def test_figures_of_a_group_are_summed_and_times_are_those_of_what_completed() -
 
 def test_messages_are_told_without_a_figure_that_nobody_knows() -> None:
     counted = Figures()
-    assert messages_stats(counted, {}, 0.0)["delivery_p50_seconds"] is None
+    assert messages_stats(counted, {}, 0.0, 0)["delivery_p50_seconds"] is None
     counted.deliver("a", 1e9)
-    told = messages_stats(counted, {"a": 2, "b": 1}, 10.0)
+    told = messages_stats(counted, {"a": 2, "b": 1}, 10.0, 5)
     assert (told["waiting"], told["received"], told["delivery_p50_seconds"]) == (3, 1, None)

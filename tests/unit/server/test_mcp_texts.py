@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from mcp.types import BlobResourceContents, EmbeddedResource, ImageContent, ResourceLink, TextContent
@@ -115,3 +116,4 @@ def test_errors_are_told_without_addresses() -> None:
     assert told(TimeoutError(), seconds=30.0) == "no answer within 30 s"
     assert told(ValueError("two\nlines")) == "two lines"
     assert told(ValueError()) == "ValueError"
+    assert told(anyio.BrokenResourceError()) == "it has closed the connection"

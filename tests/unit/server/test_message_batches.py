@@ -11,8 +11,9 @@ import pytest
 
 from server.messages.admission import Facts, admit
 from server.messages.envelope import Envelope, for_history, outgoing
-from server.messages.writer import NOTICE_BYTES, notices
-from state.errors import BadRequest, NotFound, QueueFull
+from server.messages.mailbox import Mailbox
+from server.messages.word import NOTICE_BYTES, heard, notices
+from state.errors import BadRequest, NoDatabase, NotFound, QueueFull
 from state.messages import AgentMessage
 
 RUN, REQUEST = uuid4(), uuid4()
@@ -135,7 +136,48 @@ def test_notices_name_everybody_and_none_is_too_long() -> None:
     payloads = list(notices("me", arrivals))
     assert len(payloads) > 1
     assert max(map(len, payloads)) <= NOTICE_BYTES + 100
-    told = [json.loads(payload) for payload in payloads]
-    assert {one["by"] for one in told} == {"me"}
-    assert {tuple(to) for one in told for to in one["to"]} == {(tenant, str(name)) for tenant, name in arrivals}
+    assert arrivals <= {one for payload in payloads for one in heard(payload, "another")}
+    assert [heard(payload, "me") for payload in payloads] == [set()] * len(payloads)
     assert list(notices("me", set())) == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["", "[", "[]", "1", '{"by": 1}', '{"by": 1, "to": [1]}', "[" * 100_000],
+    ids=lambda payload: payload[:20],
+)
+def test_a_notice_that_cannot_be_read_is_passed_over(payload: str) -> None:
+    assert heard(payload, "me") == set()
+
+
+async def test_receivers_are_served_in_turn_and_those_who_left_are_passed_over() -> None:
+    box = Mailbox(empty=True)
+    first, gone, second = box.enter(), box.enter(), box.enter()
+    assert box.leave(gone) is None
+    messages = [told(), told()]
+    assert [box.hand(one) for one in (*messages, told())] == [True, True, False]
+    assert [box.leave(first), box.leave(second)] == messages
+    assert not box.takes
+
+
+async def test_a_receiver_that_is_cancelled_as_postgres_goes_away_is_told_neither() -> None:
+    box = Mailbox()
+    cancelled, other, timed_out = box.enter(), box.enter(), box.enter()
+    box.leave(timed_out)
+    box.fail(NoDatabase("no Postgres"))
+    assert box.abandon(cancelled) is None
+    assert box.abandon(timed_out) is None
+    with pytest.raises(NoDatabase):
+        box.leave(other)
+
+
+@pytest.mark.parametrize(
+    ("change", "takes"),
+    [({}, True), ({"empty": False}, False), ({"unwritten": 1}, False)],
+    ids=["waits", "something-is-in-postgres", "something-is-on-its-way"],
+)
+async def test_a_message_is_handed_over_only_where_it_overtakes_none(change: dict[str, Any], takes: bool) -> None:
+    box = Mailbox(**{"empty": True, **change})
+    assert not box.takes
+    box.enter()
+    assert box.takes is takes

@@ -145,6 +145,12 @@ def test_where_configurable_only_repeats_the_context_the_cut_context_counts() ->
     assert "other" not in config["configurable"]
 
 
+def test_a_context_leaves_the_crew_or_flow_that_an_assistant_is() -> None:
+    assistants = {"crew": {"agents": []}, "flow": {"nodes": []}}
+    kwargs = {"context": {"model": "m"}, "config": {"configurable": {**assistants, "__context_provided__": True}}}
+    assert assistants.items() <= config_of(**kwargs)["configurable"].items()
+
+
 @pytest.mark.parametrize(
     ("kwargs", "expected"),
     [

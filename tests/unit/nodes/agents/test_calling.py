@@ -82,7 +82,7 @@ class Registered:
         return [
             record
             for record in self.records
-            if record.enabled and (capability in record.capabilities or (endpoint and endpoint == record.endpoint))
+            if (record.enabled and capability in record.capabilities) or (endpoint and endpoint == record.endpoint)
         ]
 
     async def may_call(self, agent_id: str) -> None:
@@ -95,6 +95,9 @@ class Registered:
         self.told.append(f"{agent_id} well")
         if self.gone:
             raise self.gone
+
+    async def gave_up(self, agent_id: str) -> None:
+        self.told.append(f"{agent_id} gave up")
 
     async def failed(self, agent_id: str, error: str) -> None:
         self.told.append(f"{agent_id} failed")
@@ -109,11 +112,21 @@ class Noted:
     begun: list[tuple[str, int]] = field(default_factory=list)
     ended: list[str | None] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
+    registered: list[bool] = field(default_factory=list)
 
     def begin(
-        self, *, run_id: UUID | None, step: str, agent_id: str, agent_name: str, agent_class: str, attempt: int
+        self,
+        *,
+        run_id: UUID | None,
+        step: str,
+        agent_id: str,
+        agent_name: str,
+        agent_class: str,
+        attempt: int,
+        registered: bool,
     ) -> UUID:
         self.begun.append((agent_id, attempt))
+        self.registered.append(registered)
         return uuid4()
 
     def end(self, call_id: UUID, *, error: str | None = None, input_tokens: int = 0, output_tokens: int = 0) -> None:
@@ -185,6 +198,18 @@ async def test_a_crews_own_http_agent_that_is_registered_is_that_one(
     spec = AgentSpec(agent_id="mine", agent_class="HttpAgent", config=config)
     answered = await asked.ask(Step("mine", agent=spec, config=config), **config)
     assert (answered.agent_id, asked.directory.told) == (who, told)
+    assert asked.log.registered == [who == "a"], "one of the crew's own keeps no registered agent busy"
+
+
+async def test_no_address_leads_around_a_switch_and_another_class_at_it_is_another_agent() -> None:
+    config = {"endpoint": "http://a.example"}
+    step = Step("mine", agent=AgentSpec(agent_id="mine", agent_class="HttpAgent", config=config), config=config)
+    off = team(agent("a", enabled=False), a=HELLO, mine=HELLO)
+    with pytest.raises(NoAnswer, match="a: switched off"):
+        await off.ask(step, **config)
+    assert off.kind.asked == []
+    chat = team(agent("a", agent_class="ChatAgent"), a=HELLO, mine=HELLO)
+    assert (await chat.ask(step, **config)).agent_id == "mine"
 
 
 async def test_a_crews_own_agent_of_another_kind_is_never_looked_up() -> None:
@@ -257,6 +282,14 @@ async def test_one_that_is_let_through_to_try_is_called_and_its_answer_told() ->
     asked = team(agent("a", breaker=Breaker(FAILURES, open_until=NOW)), a=HELLO)
     assert (await asked.ask(BY_ID)).agent_id == "a"
     assert asked.directory.told == ["a may?", "a well"]
+
+
+@pytest.mark.parametrize("end", [BadRequest("no such input"), GraphInterrupt(())], ids=["refused", "asks a human"])
+async def test_a_trial_that_says_nothing_of_the_agent_is_left_to_another(end: BaseException) -> None:
+    asked = team(agent("a", breaker=Breaker(FAILURES, open_until=NOW)), a=end)
+    with pytest.raises((NoAnswer, GraphInterrupt)):
+        await asked.ask(BY_ID)
+    assert asked.directory.told == ["a may?", "a gave up"]
 
 
 async def test_nobody_is_asked_twice_and_no_more_than_five_instead() -> None:
@@ -354,17 +387,44 @@ async def test_what_foreign_code_does_wrong_is_that_agents_failure(
     assert len(traced) == (act not in (said_nothing, said_deep)), "what its code raises is logged"
 
 
+@pytest.mark.parametrize("error", [AgentFailed, BadRequest, CircuitOpen], ids=lambda error: error.__name__)
+async def test_an_error_of_foreign_code_can_be_kept(error: type[LabError]) -> None:
+    asked = team(agent("a"), a=error("a\0b\ud800\n" + "x" * 10_000))
+    with pytest.raises(NoAnswer) as failed:
+        await asked.ask(BY_ID)
+    (tried,) = failed.value.tried
+    assert tried.error.startswith("a b x") and len(tried.error) == 2_000
+
+
+async def cancelled(call: AgentCall) -> AgentReply:
+    task = asyncio.current_task()
+    assert task is not None and task.cancel()
+    await asyncio.sleep(0)
+    raise AssertionError("it went on")
+
+
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize(
-    ("error", "ended"), [(GraphInterrupt(()), None), (asyncio.CancelledError(), "CancelledError")], ids=str
+    ("act", "raised", "ended"),
+    [(GraphInterrupt(()), GraphInterrupt, None), (cancelled, asyncio.CancelledError, "CancelledError")],
+    ids=["interrupt", "cancelled"],
 )
 async def test_interrupts_and_cancellation_pass_and_count_for_nothing(
-    error: BaseException, ended: str | None, last: bool
+    act: Any, raised: type[BaseException], ended: str | None, last: bool
 ) -> None:
-    asked = team(agent("a", "writing"), *OTHERS, a=error)
-    with pytest.raises(type(error)):
-        await asked.ask(BY_ID, last=last)
+    asked = team(agent("a", "writing"), *OTHERS, a=act)
+    with pytest.raises(raised):
+        await asyncio.create_task(asked.ask(BY_ID, last=last))
     assert (asked.directory.told, asked.log.ended) == ([], [ended])
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), asyncio.CancelledError(), BaseException("odd")], ids=["exit", "cancel", "other"]
+)
+async def test_an_agent_that_would_end_the_process_or_the_run_has_failed(error: BaseException) -> None:
+    asked = team(agent("a"), a=error)
+    with pytest.raises(AgentFailed, match=type(error).__name__):
+        await asked.ask(BY_ID, last=False)
 
 
 @pytest.mark.parametrize("last", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import dedent
 
@@ -76,6 +77,8 @@ BROKEN = {
     "missing.py": ("import no_such_module_here\n", 1, "ModuleNotFoundError"),
     "nul.py": ("x = 1\x00\n", 1, "null bytes"),
     "lacks.py": (IMPORT + "class Lacks(BaseAgent):\n    pass\n", 3, "class Lacks: it has no execute"),
+    "odd.py": ("class Odd(BaseException):\n    def __str__(self):\n        return 1 / 0\n\nraise Odd\n", 5, "Odd"),
+    "long.py": (IMPORT + agent("L" * 101, NAME="long"), 3, "agent_class: "),
     "taken.py": (IMPORT + agent("ChatAgent"), 3, "an agent class of that name already"),
     "z_again.py": (IMPORT + agent("One"), 3, "an agent class of that name already"),
     "z_id.py": (IMPORT + agent("Other", NAME="One"), 3, "another class is registered as 'One'; set NAME"),
@@ -94,6 +97,43 @@ def test_a_broken_file_is_told_with_its_line_and_stops_no_other(
     (fault,) = opened.faults()
     assert words in fault.message and (fault.file, fault.line) == (str(folder.path / name), line)
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [f"agents: {fault}"]
+
+
+def test_links_out_of_the_folder_are_not_followed(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "agent.py"
+    elsewhere.write_text(IMPORT + agent("Two"))
+    for name in ("two.py", "_two.py"):
+        (folder.path / name).symlink_to(elsewhere)
+    (folder.path / "folder.py").mkdir()
+    folder.write("a.py", IMPORT + agent("One"))
+    folder.write("b.py", "from ._two import Two\n")
+    (folder.path / "c.py").symlink_to("a.py")
+    opened = folder.open()
+    assert list(opened.kinds()) == ["One"]
+    told = {Path(fault.file).name: fault.message for fault in opened.faults()}
+    assert "_two.py is a link out of" in told["b.py"] and "two.py is a link out of" in told["two.py"]
+
+
+def test_a_helper_that_changes_within_a_second_is_read_anew(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    folder.write(
+        "a.py",
+        "from ._help import word\n" + IMPORT + "class One(BaseAgent):\n    DESCRIPTION = word\n"
+        "    async def execute(self, input, context): ...\n",
+    )
+    opened = folder.open(reload=True)
+    for number in range(2):
+        (folder.path / "_help.py").write_text(f"word = 'word {number}'\n")
+        os.utime(folder.path / "_help.py", ns=(10**9 + number, 10**9 + number))
+        folder.now += 1
+        assert opened.kinds()["One"].description == f"word {number}"
+
+
+def test_threads_that_ask_at_once_have_one_class(folder: Folder) -> None:
+    folder.write("a.py", "import time\ntime.sleep(0.01)\n" + IMPORT + agent("One"))
+    opened = folder.open(reload=True)
+    with ThreadPoolExecutor(8) as pool:
+        assert len({kinds["One"].cls for kinds in pool.map(lambda _: opened.kinds(), range(8))}) == 1
 
 
 async def test_with_reload_a_change_is_seen_and_a_file_that_breaks_keeps_its_last_good_class(folder: Folder) -> None:

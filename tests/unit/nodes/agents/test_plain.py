@@ -55,3 +55,12 @@ def test_a_text_that_is_none_is_a_failure_of_the_agent() -> None:
     for reply in (AgentReply(output=1, text=odd), AgentReply(output=1, text="", next=odd)):
         with pytest.raises(AgentFailed, match="is no text"):
             kept(reply)
+
+
+@pytest.mark.parametrize(
+    ("said", "count"), [(7, 7), (None, 0), ("7", 0), (-1, 0), (2**70, 0), (True, 0), (1.5, 0)], ids=str
+)
+def test_what_is_no_count_of_tokens_costs_no_answer(said: Any, count: int) -> None:
+    reply = kept(AgentReply("x", "x", input_tokens=said, output_tokens=said, model=said))
+    assert (reply.input_tokens, reply.output_tokens) == (count, count)
+    assert reply.model == ("7" if said == "7" else None)

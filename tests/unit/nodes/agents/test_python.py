@@ -249,7 +249,7 @@ def made(**members: Any) -> type[BaseAgent]:
         (made(CAPABILITIES="counting"), "CAPABILITIES is a list of texts"),
         (made(CAPABILITIES={"counting"}), "CAPABILITIES is a list of texts"),
         (made(CAPABILITIES=("counting", 3)), "CAPABILITIES: 3"),
-        (made(CAPABILITIES=("",)), "CAPABILITIES: ''"),
+        (made(CAPABILITIES=("",)), r"capabilities\.0: ''"),
         (made(NAME="two words"), "NAME 'two words'"),
         (made(NAME=7), "NAME 7"),
         (made(__init__=lambda self, key: None), "without arguments"),

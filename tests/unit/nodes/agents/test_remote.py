@@ -49,6 +49,8 @@ def test_an_endpoint_is_kept_in_one_form(url: str, kept: str) -> None:
         ("http://a.example:99999/", "port"),
         ("http://a.example:0/", "port 0"),
         ("http://[bad/", "names a host that is none"),
+        ("http://xn--/", "Malformed A-label"),
+        ("http://xn--a.example/", "not allowed"),
         ("http://0177.0.0.1/", "Invalid IPv4 address"),
         ("http://a b/", "a character that no URL has"),
         ("http://a.example\\@b.example/", "a character that no URL has"),
@@ -72,8 +74,9 @@ def test_what_is_no_endpoint_is_refused_without_repeating_a_password(url: str, s
         ({"agent_id": ["a"], "endpoint": "http://a.example"}, "config needs agent_id"),
         ({"endpoint": "nowhere"}, "is not http or https"),
         ({"agent_id": "a", "timeout": "soon"}, "config.timeout"),
+        ({"agent_id": "a\0"}, "config.agent_id 'a' is no agent's id"),
     ],
-    ids=["nothing", "number", "list", "no url", "timeout"],
+    ids=["nothing", "number", "list", "no url", "timeout", "no id"],
 )
 def test_a_definition_says_where_its_http_agent_is(config: dict[str, Any], said: str) -> None:
     with pytest.raises(BadRequest, match=said):

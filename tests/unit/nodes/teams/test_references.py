@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nodes.teams.references import MAX_CHARS, Scope, fill, fill_text, find, name_of
 from state.errors import BadRequest
@@ -14,8 +16,9 @@ SCOPE = Scope(
         "input": {"topic": "red", "n": 3, "deep": {"list": [{"name": "Ana"}, None, True]}, "a-b": "dash", "ñ": "eñe"},
         "write": {"response": "A text.", "score": 0.5},
         "write.v2": {"response": "Second."},
+        "failed": None,
     },
-    {"write": "A text.", "write.v2": "Second."},
+    {"write": "A text.", "write.v2": "Second.", "failed": ""},
 )
 
 TEXTS = {
@@ -35,6 +38,8 @@ TEXTS = {
     "a default that is not needed": ("${input.topic:-blue}", "red"),
     "a default": ("${input.language:-Spanish}", "Spanish"),
     "a default with blanks and marks": ("${input.keys:-name, age: all}", "name, age: all"),
+    "a default in the place of null": ("${input.deep.list.1:-none} ${failed:-none}", "none none"),
+    "null without a default": ("<${input.deep.list.1}><${failed}>", "<null><>"),
     "an empty default": ("<${input.language:-}>", "<>"),
     "no attributes": ("${query:-x}${write.__class__:-none}", "coloursnone"),
 }
@@ -65,7 +70,10 @@ def test_a_value_is_filled(name: str) -> None:
 
 
 REFUSED = {
-    "an unknown name": ("${wrote}", "${wrote}: there is no 'wrote'; there is: query, previous, input, write, write.v2"),
+    "an unknown name": (
+        "${wrote}",
+        "${wrote}: there is no 'wrote'; there is: query, previous, input, write, write.v2, failed",
+    ),
     "an unknown key": ("${write.x}", "${write.x}: 'write' has response, score, nothing named 'x'"),
     "an index too far": ("${input.deep.list.3}", "'input.deep.list' is a list of 3, nothing named '3'"),
     "a key of a list": ("${input.deep.list.name}", "is a list of 3, nothing named 'name'"),
@@ -114,3 +122,13 @@ def test_the_longest_name_counts() -> None:
     assert name_of("a.b.c", ["a", "a.b"]) == ("a.b", ("c",))
     assert name_of("a.bb", ["a", "a.b"]) == ("a", ("bb",))
     assert name_of("b", ["a"]) is None
+
+
+@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+@given(st.text(alphabet="${}:-.a\nñ \U0001f600", max_size=30))
+def test_what_is_escaped_comes_out_as_it_was_and_nothing_else_than_a_bad_request_is_raised(text: str) -> None:
+    assert fill_text(text.replace("${", "$${"), SCOPE) == text
+    try:
+        fill({"x": [text]}, SCOPE)
+    except BadRequest as error:
+        assert "\n" not in str(error)

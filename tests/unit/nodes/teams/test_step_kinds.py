@@ -1,6 +1,6 @@
 """Steps that are no agent's turn: a human who is asked, a tool that is called, and a kind of somebody else's."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command
 from typing_extensions import TypedDict
 
-from nodes.teams.kinds import HumanStep, Mistake, StepKind, ToolStep, asked_of_human, read_human, shipped_step_kinds
+from nodes.teams.kinds import HumanStep, StepKind, ToolStep, asked_of_human, read_human, shipped_step_kinds
 from nodes.tools.calculator import calculator
 from nodes.tools.history_search import history_search
 from state.agent_ports import AgentCall, AgentNeeds
@@ -60,6 +60,7 @@ async def test_a_human_is_asked_and_the_answer_is_the_output() -> None:
 
 async def test_without_a_question_the_human_is_shown_what_was_said() -> None:
     assert (await done(HumanStep(), call({}, "writer: A text.")))["question"] == "writer: A text."
+    assert (await done(HumanStep(), call({"question": {"response": "A text."}})))["question"] == "A text."
 
 
 ANSWERS = {
@@ -122,23 +123,6 @@ async def test_a_tool_that_cannot_be_called_so_is_the_callers_mistake(name: str)
     assert "\n" not in str(refused.value)
 
 
-class Shout:
-    """A kind of somebody else's: all of the protocol."""
-
-    name = "shout"
-    description = "says config.word loudly"
-    templates = ("word",)
-
-    def check(self, config: Mapping[str, Any], tools: Collection[str] | None) -> Iterable[Mistake]:
-        if "word" not in config:
-            yield (), "config.word is missing"
-
-    async def run(self, call: AgentCall, needs: AgentNeeds) -> AgentReply:
-        said = str(call.config["word"]).upper()
-        return AgentReply(output={"response": said}, text=said)
-
-
-async def test_a_new_kind_is_a_class() -> None:
-    kind: StepKind = Shout()
-    assert (await done(kind, call({"word": "hey"}))).text == "HEY"
-    assert set(shipped_step_kinds()) == {"human", "tool"}
+def test_the_shipped_kinds_go_by_their_names() -> None:
+    assert {name: kind.name for name, kind in shipped_step_kinds().items()} == {"human": "human", "tool": "tool"}
+    assert all(kind.description for kind in shipped_step_kinds().values())

@@ -6,7 +6,7 @@ Their versions, drawings, threads, runs and streams are those of any assistant.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -17,9 +17,10 @@ from graphs.crews.check import check_crew
 from graphs.flows.check import check_flow, checked
 from graphs.flows.faults import Fault, FlowErrors, Positions
 from graphs.flows.load import flow_from
+from server.addresses import Network
 from server.db.assistant_shapes import Assistant, AssistantChange, AssistantFilter, NewAssistant, system_id
 from server.db.assistants import Assistants
-from server.registered import check_registered, known_names
+from server.registered import check_addresses, check_registered, known_names
 from server.wire.values import plain
 from state.agent_ports import AgentNeeds
 from state.errors import Conflict, NotFound
@@ -76,15 +77,20 @@ class Definitions:
     Methods raise NotFound where the application serves no such graph, and NoDatabase.
     """
 
-    def __init__(self, assistants: Assistants, needs: Callable[[], AgentNeeds]) -> None:
-        """`needs`: what names in definitions are looked up in; asked at each use."""
+    def __init__(
+        self, assistants: Assistants, needs: Callable[[], AgentNeeds], networks: Sequence[Network] = ()
+    ) -> None:
+        """`needs`: what names in definitions are looked up in; asked at each use. `networks`: private ones that agents'
+        endpoints may lie in."""
         self._assistants = assistants
         self._needs = needs
+        self._networks = networks
 
     async def put_crew(self, tenant: str, spec: CrewSpec) -> Kept:
         """Keep a crew; a new version where it differs from the one kept. Raises BadRequest for what is wrong in it."""
         self._served("crew")
         await self.check_crew(spec)
+        await check_addresses(self._needs(), spec.agents, self._networks)
         return await self._put(tenant, "crew", spec.crew_id, spec, "api")
 
     async def put_flow(self, tenant: str, spec: FlowSpec, positions: Positions | None = None) -> Kept:

@@ -27,7 +27,7 @@ LAB_PATHS = (
     "/flows",
     "/executions",
     "/monitoring",
-    "/api/v1/crew",
+    "/api/v1",
 )
 """Where RFC 9457 problem details are answered. Everything else speaks as the Agent Server does."""
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
-from server.db.jobs import BOTH, IN_FLIGHT, Graph, Job, JobFigures, JobFilter, Jobs
+from server.db.jobs import BOTH, IN_FLIGHT, Graph, Job, JobFigures, JobFilter, Jobs, SaidFigures
 from server.db.threads import Threads
 from server.definitions import Kept, Kind
 from server.job_requests import Asked, answer_for, answering_body, first_body, pinned
@@ -19,12 +19,12 @@ from server.run_queue.shapes import Run
 from server.run_queue.webhooks import WebhookSender
 from server.thread_states import ThreadStates
 from server.wire.progress import Progress, progress_of
-from state.errors import Conflict, LabError, NotFound, TimedOut
+from state.errors import BadRequest, Conflict, NotFound, TimedOut
 from state.messages import AgentMessage
 
 STOP_SECONDS = 20.0
 """How long a request waits for a run that it stops."""
-GIVEN_UP = "UserInterrupt: nobody answered what it asked; it was cancelled"
+GIVEN_UP = "cancelled by a client: nobody answered what it asked"
 CLEANED_AT_ONCE = 500
 _FIRST = frozenset({"__start__", "begin"})
 
@@ -82,7 +82,7 @@ class Executions:
         if job.status == "PENDING":
             return Progress()
         own = {str(run_id) for run_id in await self._jobs.runs_of(tenant, job.job_id)}
-        with suppress(LabError):  # the thread is gone, or its graph is not served here: there is nothing to tell
+        with suppress(BadRequest):  # the thread is gone, or its graph is not served here: there is nothing to tell
             state = await self._states.read(tenant, job.thread_id)
             # Until its first node is done a thread shows what the run before left.
             begun = _FIRST.isdisjoint(state["next"])
@@ -139,9 +139,9 @@ class Executions:
         """Counts and times, by status and, with `by_name`, by crew and flow."""
         return await self._jobs.figures(tenant, graphs, by_name=by_name)
 
-    async def said_lately(self, tenant: str) -> int:
-        """Messages of the last hour."""
-        return await self._jobs.said_lately(tenant)
+    async def said(self, tenant: str) -> list[SaidFigures]:
+        """Messages by agent, those between the steps of executions among them."""
+        return await self._jobs.said(tenant)
 
     async def clean_up(self, tenant: str, graphs: Sequence[Graph], hours: float, *, dry_run: bool) -> list[UUID]:
         """Delete jobs that ended longer ago than this; which these are, of very many the oldest."""

@@ -32,7 +32,7 @@ class Said(NamedTuple):
 
 
 async def follow(lab: Lab, tenant: str, job: Job, view: View, after: int = 0) -> AsyncGenerator[Sequence[Said], None]:
-    """`attempt`, `agent`, `model`, `token`, `custom` as they come, those that came together in one piece.
+    """`attempt`, `agent`, `model`, `decision`, `token`, `custom` as they come, those that came together in one piece.
 
     The last one is `result`, `interrupt` or `error`, with the job as it then stands.
 

@@ -25,7 +25,7 @@ LISTED_ORIGIN = "lab.listed_origin"
 _HIDDEN_SEPARATOR = re.compile(
     rb"/(assistants|threads|runs|store|agents|crew|flows|executions)/.*(%2f|%5c)", re.IGNORECASE | re.DOTALL
 )
-"""In an id of the Agent Server, an agent, a crew or a flow; names of models and routes of a user's application may hold one."""
+"""In an id of the Agent Server, an agent, a crew or a flow; names of models and own routes may hold one."""
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
             interval = None if ttl is None else ttl.sweep_interval_minutes
             limit = LIMIT if ttl is None else ttl.sweep_limit
             retention = Retention(database.pool, database.dsn, interval_minutes=interval, limit=limit)
-            definitions = Definitions(assistants, staff)
+            definitions = Definitions(assistants, staff, settings.allowed_networks)
             async with (
                 open_needs(
                     settings,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from graphs.flows.check import Known
 from nodes.agents.calling import REMOTE_KINDS
 from nodes.agents.kinds import kind_of
+from server.addresses import Network
+from server.agents.client import check_endpoint
 from state.agent_ports import AgentDirectory, AgentNeeds
-from state.errors import Conflict, NotFound
+from state.errors import BadRequest, Conflict, NotFound
 from state.flows import AgentSpec
 
 
@@ -19,10 +21,28 @@ async def check_registered(needs: AgentNeeds, whose: str, agents: Iterable[Agent
     """
     if needs.directory is None:
         return
-    for spec in agents:
+    for spec in _remote(needs, agents):
         agent_id = spec.config.get("agent_id")
-        if isinstance(agent_id, str) and kind_of(spec.agent_class, needs.kinds()).name in REMOTE_KINDS:
+        if isinstance(agent_id, str):
             await _check(needs.directory, f"{whose}: agent '{spec.agent_id}'", agent_id)
+
+
+async def check_addresses(needs: AgentNeeds, agents: Iterable[AgentSpec], networks: Sequence[Network]) -> None:
+    """Whether the endpoints that a crew's agents name may be called; they are looked at again when they are.
+
+    Raises BadRequest with the first that may not.
+    """
+    for spec in _remote(needs, agents):
+        endpoint = spec.config.get("endpoint")
+        if isinstance(endpoint, str):
+            try:
+                await check_endpoint(endpoint, networks)
+            except BadRequest as error:
+                raise BadRequest(f"agent '{spec.agent_id}': {error}") from None
+
+
+def _remote(needs: AgentNeeds, agents: Iterable[AgentSpec]) -> list[AgentSpec]:
+    return [spec for spec in agents if kind_of(spec.agent_class, needs.kinds()).name in REMOTE_KINDS]
 
 
 async def _check(directory: AgentDirectory, whose: str, agent_id: str) -> None:

@@ -10,10 +10,12 @@ from uuid import UUID
 
 import psycopg
 from langchain_core.runnables import RunnableConfig
+from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
-from langgraph.types import StateUpdate
+from langgraph.types import StateSnapshot, StateUpdate
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
+from pydantic import BaseModel, ValidationError
 
 from server.application.graphs import Application
 from server.db.committing import Statement
@@ -22,7 +24,7 @@ from server.db.json_values import storable_text
 from server.db.leases import Lease
 from server.db.threads import Thread, Threads, ThreadStatus
 from server.run_queue.configuration import without_servers_own
-from server.snapshots import snapshot
+from server.snapshots import readable, snapshot
 from server.wire.states import asked_checkpoint, empty_state, interrupts_by_task, thread_state
 from server.wire.values import plain
 from state.errors import LabError, Malformed
@@ -83,7 +85,7 @@ class ThreadStates:
         edge = RunnableConfig(configurable={"checkpoint_id": storable_text(before)}) if before else None
         async with self._graph(tenant, thread, config, "threads.read", self._checkpointer) as graph:
             states = graph.aget_state_history(config, filter=dict(metadata or {}), before=edge, limit=limit)
-            return [thread_state(state) async for state in states]
+            return await readable(_listed(states))
 
     async def update(
         self, tenant: str, thread_id: UUID, supersteps: Supersteps, checkpoint: Mapping[str, Any] | None = None
@@ -104,10 +106,13 @@ class ThreadStates:
             async with self._graph(tenant, change.thread, config, "threads.update", saver) as graph:
                 try:
                     changed = await graph.abulk_update_state(config, supersteps)
-                    # Here, too: what comes next is handed the state as its schema has it, which the update may not fit.
                     state = await graph.aget_state({"configurable": {"thread_id": str(thread_id)}})
+                    check_fits(graph, state.values)
                 except (LabError, psycopg.Error):
                     raise
+                except ValidationError as error:
+                    wrong = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+                    raise Malformed("; ".join(wrong)) from error
                 except Exception as error:
                     # Reducers and branches are the graph's own code: they may raise anything about an update.
                     log.debug("thread %s does not take an update", thread_id, exc_info=error)
@@ -141,6 +146,10 @@ class ThreadStates:
             yield graph
 
 
+async def _listed(states: AsyncIterator[StateSnapshot]) -> list[dict[str, Any]]:
+    return [thread_state(state) async for state in states]
+
+
 def no_graph(thread_id: UUID) -> str:
     """In the reference server's words."""
     return (
@@ -170,3 +179,18 @@ class _Lent:
         async with self._connection.cursor() as cursor:
             for query, rows in statements:
                 await cursor.executemany(query, rows)
+
+
+def check_fits(graph: Pregel[Any, Any, Any, Any], values: Any) -> None:
+    """Refuse a state that a graph's own model does not take: every later run of the thread would end with that.
+
+    What is missing at the top may come with a run's input. Raises ValidationError.
+    """
+    schema = getattr(getattr(graph, "builder", None), "state_schema", None)
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        return
+    try:
+        schema.model_validate(values)
+    except ValidationError as error:
+        if any(wrong["type"] != "missing" or len(wrong["loc"]) > 1 for wrong in error.errors()):
+            raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,6 +9,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 from pydantic import BaseModel, ConfigDict, Field
 
+from state.channels import Typed, appended
 from state.messages import AgentMessage, append_messages
 from state.models import Strategy
 from state.shared import SharedChange
@@ -117,36 +117,42 @@ class CrewResult(BaseModel):
 class CrewInput(BaseModel):
     """What a client sends: `query`, or the last human message, or the `input_data` of a flow."""
 
-    query: str = ""
-    input_data: dict[str, Any] = Field(default_factory=dict)
+    query: Annotated[str, Typed] = ""
+    input_data: Annotated[dict[str, Any], Typed] = Field(default_factory=dict)
     messages: Annotated[list[AnyMessage], add_messages] = Field(default_factory=list)
 
 
 class CrewState(CrewInput):
-    """All but `messages` and `shared` belongs to the current run and is reset by `begin`."""
+    """All but `messages`, `heard` and `shared` belongs to the current run and is reset by `begin`."""
 
-    task: str = ""
+    task: Annotated[str, Typed] = ""
     """What is asked, as a text. Written by `begin`, which empties `query` and `input_data` for the next run."""
-    given: dict[str, Any] = Field(default_factory=dict)
+    heard: Annotated[str | None, Typed] = None
+    """The id of the newest message when the run began: it asks nothing of later runs. Written by `begin`."""
+    given: Annotated[dict[str, Any], Typed] = Field(default_factory=dict)
     """The `input_data` of this run. Written by `begin`."""
-    outcomes: Annotated[list[StepOutcome], operator.add] = Field(default_factory=list)
+    outcomes: Annotated[list[StepOutcome], appended(StepOutcome)] = Field(default_factory=list)
     """Appended by each step, in the order of the graph."""
     agent_messages: Annotated[list[AgentMessage], append_messages] = Field(default_factory=list)
     """Appended by each step, with what it was told, and by `finish`."""
-    shared: Annotated[list[SharedChange], operator.add] = Field(default_factory=list)
+    shared: Annotated[list[SharedChange], appended(SharedChange)] = Field(default_factory=list)
     """The shared context. Appended by steps."""
-    log: Annotated[list[LogEntry], operator.add] = Field(default_factory=list)
+    log: Annotated[list[LogEntry], appended(LogEntry)] = Field(default_factory=list)
     """Appended by every node."""
-    combined: str = ""
+    combined: Annotated[str, Typed] = ""
     """The agents' answers as one text. Written by `aggregate`, in parallel crews without an agent that does it."""
-    choice: str | None = None
+    choice: Annotated[str | None, Typed] = None
     """The next agent of an adaptive crew, or `end`. Written by `decide`."""
-    result: CrewResult | None = None
+    result: Annotated[CrewResult | None, Typed] = None
     """Written by `finish`."""
 
 
 class CrewOutput(BaseModel):
-    """What a run returns. `messages` ends with the output, so that a chat shows it."""
+    """What a run returns. `messages` ends with the output, so that a chat shows it.
+
+    `outcomes` is among it for clients that hear the updates of each step: they get each agent's answer as it comes.
+    """
 
     messages: Annotated[list[AnyMessage], add_messages] = Field(default_factory=list)
-    result: CrewResult | None = None
+    outcomes: Annotated[list[StepOutcome], appended(StepOutcome)] = Field(default_factory=list)
+    result: Annotated[CrewResult | None, Typed] = None

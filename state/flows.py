@@ -24,6 +24,11 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _text(value: object) -> object:
+    """YAML reads a version without quotation marks as a number."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 Ids = Annotated[tuple[AgentId, ...], BeforeValidator(_listed), Field(min_length=1, max_length=MAX_STEPS)]
 """One id or several."""
 
@@ -94,7 +99,7 @@ class FlowSpec(Definition):
     flow_id: AgentId
     name: str = Field("", max_length=200)
     description: str = Field("", max_length=2_000)
-    version: str = Field("1.0.0", max_length=64)
+    version: Annotated[str, BeforeValidator(_text)] = Field("1.0.0", max_length=64)
     nodes: tuple[FlowNode, ...] = Field(min_length=1, max_length=MAX_STEPS)
     entry_point: AgentId
     exit_points: Annotated[tuple[AgentId, ...], BeforeValidator(_listed)] = Field(min_length=1, max_length=MAX_STEPS)

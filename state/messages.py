@@ -9,6 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from state.channels import as_typed
+
 MAX_PRIORITY = 9
 CLIENT = "client"
 """In `from_agent` and `to_agent`: whoever started the execution."""
@@ -37,4 +39,5 @@ class AgentMessage(BaseModel):
 def append_messages(kept: Sequence[AgentMessage], new: Sequence[AgentMessage]) -> list[AgentMessage]:
     """The log with what is new in it; a message that is there already, by its id, is not added again."""
     known = {message.message_id for message in kept}
-    return [*kept, *(message for message in new if message.message_id not in known)]
+    told: list[AgentMessage] = as_typed("agent_messages", list[AgentMessage], new)
+    return [*kept, *(message for message in told if message.message_id not in known)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Annotated
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 from pydantic import BaseModel, Field
 
+from state.channels import Typed, appended
 from state.tasks import Analysis, Attempt, Decision, LoadDecision, Plan, PluginUse, Result, Task, Verdict
 
 
@@ -21,25 +21,25 @@ class RunInput(BaseModel):
 class RunState(RunInput):
     """The orchestrator's channels. All but `messages` belong to the current run and are reset by its first node."""
 
-    task: Task | None = None
+    task: Annotated[Task | None, Typed] = None
     """Written by `read_history`."""
-    analysis: Analysis | None = None
+    analysis: Annotated[Analysis | None, Typed] = None
     """Written by `analyze_task`."""
-    plugin: PluginUse | None = None
+    plugin: Annotated[PluginUse | None, Typed] = None
     """Written by the plugin that the request was given to, before any model."""
-    plan: Plan | None = None
+    plan: Annotated[Plan | None, Typed] = None
     """Written by `monitor_resources`, once an attempt; by `execute` where its model has left the memory since."""
-    loads: Annotated[list[LoadDecision], operator.add] = Field(default_factory=list)
+    loads: Annotated[list[LoadDecision], appended(LoadDecision)] = Field(default_factory=list)
     """Appended by `approve_load`."""
     scratch: Annotated[list[AnyMessage], add_messages] = Field(default_factory=list)
     """The current attempt's own conversation: the model's tool calls and the tools' answers."""
-    attempts: Annotated[list[Attempt], operator.add] = Field(default_factory=list)
+    attempts: Annotated[list[Attempt], appended(Attempt)] = Field(default_factory=list)
     """Appended by `execute`."""
-    verdicts: Annotated[list[Verdict], operator.add] = Field(default_factory=list)
+    verdicts: Annotated[list[Verdict], appended(Verdict)] = Field(default_factory=list)
     """Appended by `validate_answer`; the n-th belongs to the n-th attempt."""
-    decision: Decision | None = None
+    decision: Annotated[Decision | None, Typed] = None
     """Written by `ask_human`."""
-    result: Result | None = None
+    result: Annotated[Result | None, Typed] = None
     """Written by `summarise` (in `direct`: by `answer`)."""
 
 
@@ -47,4 +47,4 @@ class RunOutput(BaseModel):
     """What a run returns."""
 
     messages: Annotated[list[AnyMessage], add_messages] = Field(default_factory=list)
-    result: Result | None = None
+    result: Annotated[Result | None, Typed] = None

@@ -43,7 +43,8 @@ def test_torch_and_transformers_stay_behind_the_model_door() -> None:
 def test_only_settings_read_the_environment() -> None:
     for path in floor_files():
         name = path.relative_to(ROOT).as_posix()
-        if name not in ("server/settings.py", "server/doctor.py"):
+        # server/__init__.py reads nothing: it sets what LangGraph reads at its import.
+        if name not in ("server/__init__.py", "server/settings.py", "server/doctor.py"):
             assert "os.environ" not in path.read_text(), f"{name} reads the environment"
 
 

@@ -25,5 +25,5 @@ def build(crew: CrewSpec, needs: AgentNeeds) -> TeamGraph:
     graph.add_edge("begin", names[0])
     for name in names:
         graph.add_edge(name, "decide")
-    graph.add_conditional_edges("decide", after_decide, [*names, "finish"])
+    graph.add_conditional_edges("decide", partial(after_decide, team=team), [*names, "finish"])
     return graph

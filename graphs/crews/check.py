@@ -118,12 +118,7 @@ def _roles(crew: CrewSpec) -> Found:
 
 
 def _relations(crew: CrewSpec) -> Found:
-    if crew.flow_relations and crew.execution_mode != "flow":
-        yield (
-            ("flow_relations",),
-            f"a crew of the mode {crew.execution_mode} has no flow_relations; set execution_mode to flow",
-        )
-        return
+    """Looked at in every mode: a crew may keep them for the day on which it becomes a DAG."""
     pairs = sum(len(relation.source) * len(relation.target) for relation in crew.flow_relations)
     if pairs > MAX_PAIRS:
         yield ("flow_relations",), f"these are {pairs} pairs of agents; at most {MAX_PAIRS} are taken"

@@ -19,8 +19,8 @@ from state.flows import RESERVED, FlowNode, FlowSpec
 
 ASKED = ("query", "input")
 """What every reference may name beside the steps before: what is asked, as a text and as it was sent."""
-MAX_HINTS = 50
-"""Near names looked for: each takes a millisecond among a hundred."""
+MAX_COMPARED = 5_000
+"""Names that others are held against to find a near one: each takes up to a third of a millisecond."""
 PREVIOUS = "previous"
 """What the steps said that a step depends on."""
 
@@ -56,7 +56,7 @@ class _Checking:
         self._needs: Needs = {node.id: node.depends_on for node in reversed(spec.nodes)}
         self._cycles = cycles(self._needs)
         self._before = ancestors(self._needs)
-        self._hints = MAX_HINTS
+        self._comparisons = MAX_COMPARED
 
     def all(self) -> Iterator[Fault]:
         for index, node in enumerate(self._spec.nodes):
@@ -138,18 +138,21 @@ class _Checking:
     def _references(self, node: FlowNode, path: Path) -> Iterator[Fault]:
         kinds = self._known.kinds
         templates: Sequence[str] = ("prompt",) if node.type not in kinds else kinds[node.type].templates
+        # A mapping for its order and because a file can hold thirty thousand references.
+        accepted = dict.fromkeys((*ASKED, *([PREVIOUS] if node.depends_on else []), *self._earlier(node)))
         for key in (*templates, "input"):
             for found in find(node.config.get(key)):
-                if told := self._misled(node, found):
+                if told := self._misled(node, found, accepted):
                     yield self._at.fault((*path, "config", key, *found.spot), told)
 
-    def _misled(self, node: FlowNode, found: Found) -> str:
+    def _earlier(self, node: FlowNode) -> list[str]:
+        """The nodes that end before this one begins."""
+        return [one for one in self._needs if one in self._before[node.id] and one != node.id]
+
+    def _misled(self, node: FlowNode, found: Found, accepted: Collection[str]) -> str:
         """What is wrong with a reference; nothing where it is right."""
         if found.inside is None:
             return f"'{shown(found.text)}' is no reference; write $${{ for the characters themselves"
-        before = [one for one in self._needs if one in self._before[node.id] and one != node.id]
-        previous = [PREVIOUS] if node.depends_on else []
-        accepted = [*ASKED, *previous, *before]
         if name_of(found.inside, accepted) is not None:
             return ""
         also = name_of(found.inside, [*self._ids, PREVIOUS])
@@ -196,19 +199,15 @@ class _Checking:
         yield from self._loose(entry)
 
     def _loose(self, entry: str) -> Iterator[Fault]:
-        """Nodes that nothing leads to, and nodes that lead to nothing."""
-        used = {wanted for needs in self._needs.values() for wanted in needs}
+        """Nodes that nothing leads to."""
         for index, node in enumerate(self._spec.nodes):
             if not node.depends_on and node.id != entry and entry in self._needs:
                 told = f"nothing leads to node '{node.id}' from the entry point '{entry}'; give it depends_on"
                 yield self._at.fault(("nodes", index, "id"), told)
-            if node.id not in used and node.id not in self._spec.exit_points:
-                told = f"the answer of node '{node.id}' is never used; let a node depend on it or make it an exit point"
-                yield self._at.fault(("nodes", index, "id"), told)
 
     def _near(self, word: str, known: Collection[str]) -> str:
-        self._hints -= 1
-        return near(word, known) if self._hints >= 0 else ""
+        self._comparisons -= len(known)
+        return near(word, known) if self._comparisons >= 0 else ""
 
     def _nodes(self) -> str:
         return listed(dict.fromkeys(self._ids))

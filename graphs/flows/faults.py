@@ -38,7 +38,11 @@ class Fault:
         if self.mark is not None:
             return f"{self.file}:{self.mark.line}:{self.mark.column}: {self.message}"
         where = dotted(self.path) or self.file
-        return f"{where}: {self.message}" if where else self.message
+        if not where:
+            return self.message
+        # The path ends with the key that many a message begins with.
+        key = str(self.path[-1]) if self.path else ""
+        return f"{where}: {self.message.removeprefix(f'{key}: ').removeprefix(f'{key} ')}"
 
 
 class FlowErrors(BadRequest):

@@ -34,6 +34,8 @@ _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
 # The parser in C takes a tenth of the time and is part of PyYAML's wheels; they agree on what is accepted.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_TAG_LINE = re.compile(r"^%TAG", re.MULTILINE)
+"""The parser holds each against all before it: sixteen thousand of them would take it a second."""
 _PAIR = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -55,6 +57,9 @@ def read_document(text: str, file: str) -> Document:
     if (bad := _UNREADABLE.search(text)) is not None:
         line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
         raise FlowErrors([Fault(f"the character U+{ord(bad[0]):04X} cannot be read", (), file, Mark(line, column))])
+    if (tag := _TAG_LINE.search(text)) is not None:
+        mark = Mark(text.count("\n", 0, tag.start()) + 1, 1)
+        raise FlowErrors([Fault("the directive %TAG is not taken; leave the line out", (), file, mark)])
     reading = _Reading(file)
     try:
         for event in yaml.parse(_as_yaml(text), Loader=_Loader):

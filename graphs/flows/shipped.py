@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -67,15 +68,26 @@ def read_flow(file: Path, *, within: Path | None = None) -> FlowSpec:
     return loaded.spec
 
 
-def read_text(file: Path, *, within: Path | None = None) -> str:
-    """A definition's text. Raises FlowErrors where there is none. Blocks."""
-    if within is not None and not file.resolve().is_relative_to(within.resolve()):
-        raise FlowErrors([Fault("leads out of its folder", file=str(file))])
+def read_text(file: Path, *, within: Path | None = None, most: int = MAX_BYTES) -> str:
+    """A definition's text. Raises FlowErrors where there is none, or more than `most` bytes of it. Blocks."""
     try:
+        if within is not None and (wrong := _unfit(file, within)):
+            raise FlowErrors([Fault(wrong, file=str(file))])
         with file.open("rb") as opened:
-            # One byte more than is taken, so that a larger file is told to be too large.
-            return opened.read(MAX_BYTES + 1).decode("utf-8-sig")
+            data = opened.read(most + 1)
+        if len(data) > most:
+            raise FlowErrors([Fault(f"larger than {most} bytes", file=str(file))])
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FlowErrors([Fault(f"is not UTF-8 from byte {error.start} on", file=str(file))]) from error
     except OSError as error:
         raise FlowErrors([Fault(f"cannot be read: {error.strerror or error}", file=str(file))]) from error
+
+
+def _unfit(file: Path, folder: Path) -> str:
+    """Why what is found in a folder is not even opened; nothing where it is."""
+    # Of links that lead to themselves `Path.resolve` raises, in some versions of Python.
+    if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder)):
+        return "leads out of its folder"
+    # A pipe would be waited for.
+    return "" if file.is_file() else "is no file"

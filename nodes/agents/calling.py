@@ -56,12 +56,13 @@ class Answered:
 class NoAnswer(AgentFailed):
     """Nobody answered, and another attempt is not to be made; the message names each who was tried and why."""
 
-    def __init__(self, tried: tuple[Tried, ...], attempts: int, agent_class: str = "") -> None:
+    def __init__(self, tried: tuple[Tried, ...], attempts: int, last: AgentSpec | None = None) -> None:
+        """`last`: the one asked last, as the last of `tried` tells; None: nobody was."""
         super().__init__("; ".join(f"{one.agent_id}: {one.error}" for one in tried))
         self.tried = tried
         self.attempts = attempts
-        self.agent_class = agent_class
-        """Of the first one asked; empty where that is not known."""
+        self.agent_name = "" if last is None else last.name or last.agent_id
+        self.agent_class = "" if last is None else last.agent_class
 
 
 async def ask(step: Step, call: AgentCall, needs: AgentNeeds, *, last: bool) -> Answered:
@@ -70,7 +71,7 @@ async def ask(step: Step, call: AgentCall, needs: AgentNeeds, *, last: bool) -> 
     `call.attempt` counts from 1; `last`: no attempt follows this one. While attempts are left, Unavailable comes
     through, so that the same agent is asked again. On the last one, and at once where asking again cannot help (its
     breaker is open, it is offline or switched off, it refused the request), up to MAX_FALLBACKS healthy agents that can
-    do the same are asked.
+    do the same are asked; where none of them answers, one that is offline is asked after all.
 
     Raises NoAnswer, and Unavailable before the last attempt. NoDatabase, interrupts and cancellation always pass.
     """
@@ -81,11 +82,13 @@ async def ask(step: Step, call: AgentCall, needs: AgentNeeds, *, last: bool) -> 
         raise NoAnswer(
             (Tried(agent_id=step.agent_id or step.capability or step.id, error=str(error)),), call.attempt - 1
         ) from error
+    offline = False
     try:
         return await asking.one(first)
     except NoDatabase:
         raise
     except (CircuitOpen, BadRequest, NotAgain) as error:
+        offline = isinstance(error, _Offline)
         asking.failed(first, error)
     except Unavailable as error:
         if not last:
@@ -98,11 +101,17 @@ async def ask(step: Step, call: AgentCall, needs: AgentNeeds, *, last: bool) -> 
             raise
         except (Unavailable, BadRequest) as error:
             asking.failed(other, error)
-    raise NoAnswer(tuple(asking.tried), asking.attempts, first.spec.agent_class)
+    if offline:
+        return await asking.after_all(first, last=last)
+    raise asking.no_answer()
 
 
 class _OutOfService(NotAgain):
-    """Switched off or offline: nobody asks it before that changes."""
+    """Switched off: nobody asks it before that changes."""
+
+
+class _Offline(NotAgain):
+    """Its health check fails, or did when somebody looked last: others go before it."""
 
 
 @dataclass(frozen=True)
@@ -193,19 +202,44 @@ class _Asking:
     attempts: int
     """Calls, earlier attempts included."""
     tried: list[Tried] = field(default_factory=list)
+    last: AgentSpec | None = None
+    """Of those who failed."""
 
     def failed(self, candidate: _Candidate, error: Exception) -> None:
+        self.last = candidate.spec
         self.tried.append(Tried(agent_id=candidate.spec.agent_id, error=str(error)))
 
-    async def one(self, candidate: _Candidate) -> Answered:
-        """Ask one agent. Raises CircuitOpen and _OutOfService: not called; else as agents do."""
+    def no_answer(self) -> NoAnswer:
+        return NoAnswer(tuple(self.tried), self.attempts, self.last)
+
+    async def after_all(self, first: _Candidate, *, last: bool) -> Answered:
+        """Ask one that is offline, since nobody else has answered: it may be back, and nobody has looked yet.
+
+        Raises NoAnswer, and Unavailable where it may be asked again: attempts are left, and nobody else was asked.
+        """
+        del self.tried[0]  # that it is offline
+        again = not last and not self.tried
+        try:
+            return await self.one(first, offline=True)
+        except NoDatabase:
+            raise
+        except (Unavailable, BadRequest) as error:
+            if again and isinstance(error, Unavailable) and not isinstance(error, CircuitOpen | NotAgain):
+                raise
+            self.failed(first, error)
+            raise self.no_answer() from error
+
+    async def one(self, candidate: _Candidate, *, offline: bool = False) -> Answered:
+        """Ask one agent; with `offline` also one that is. Raises CircuitOpen, _OutOfService, _Offline: not called; else
+        as agents do.
+        """
         spec, record = candidate.spec, candidate.record
         kind = kind_of(spec.agent_class, self.needs.kinds())
         agent = kind.make(spec, self.needs, record)
         config = self.call.config if record is None else spec.config
         timeout = timeout_of(config, self.needs.request_timeout_sec)
         if record is not None:
-            await _may_call(record, _directory(self.needs))
+            await _may_call(record, _directory(self.needs), offline=offline)
         self.attempts += 1
         call = replace(self.call, agent_id=spec.agent_id, config=config, attempt=self.attempts)
         try:
@@ -257,12 +291,12 @@ class _Asking:
         return reply
 
 
-async def _may_call(record: AgentRecord, directory: AgentDirectory) -> None:
-    """Raises CircuitOpen, _OutOfService."""
+async def _may_call(record: AgentRecord, directory: AgentDirectory, *, offline: bool) -> None:
+    """Raises CircuitOpen, _OutOfService, and without `offline` _Offline."""
     if not record.enabled:
         raise _OutOfService("switched off")
-    if not record.healthy:
-        raise _OutOfService(f"offline: {record.health_error or 'its health check fails'}")
+    if not record.healthy and not offline:
+        raise _Offline(f"offline: {record.health_error or 'its health check fails'}")
     # The record was read for this call: a breaker that was closed then need not be asked again, a round trip less.
     if record.breaker.open_until is not None:
         await directory.may_call(record.agent_id)

@@ -97,9 +97,10 @@ class ChatAgent:
         config = read_config(ChatConfig, config_of(self._spec, call), self._spec.agent_id)
         choice = choose(config, call.context, self._models)
         tools = await self._offered(call, config, choice)
-        exchanges = []
+        exchanges, key = [], key_of(call)
         if config.remembered and call.memory is not None:
-            exchanges = await exchanges_of(call.memory, call.agent_id, config.remembered)
+            # But what this very step has said, before a crash: it would only say it again.
+            exchanges = await exchanges_of(call.memory, call.agent_id, config.remembered, but=key)
         # Counting tokens may read a tokenizer's files.
         messages = await asyncio.to_thread(
             partial(compose, choice=choice, models=self._models, tools=tools),
@@ -115,7 +116,7 @@ class ChatAgent:
         text = said[-1].text.strip()
         if config.remembered and call.memory is not None:
             exchange = Exchange(request=call.text, answer=text, at=datetime.now(UTC).isoformat())
-            await keep_exchange(call.memory, call.agent_id, key_of(call), exchange)
+            await keep_exchange(call.memory, call.agent_id, key, exchange)
         read, written = tokens_of(said)
         return AgentReply(
             output=output_of(text, config.form), text=text, input_tokens=read, output_tokens=written, model=choice.model

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, is_typeddict
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -141,8 +142,7 @@ def context_of(graph: Pregel[Any, Any, Any, Any], said: Mapping[str, Any], agent
     if schema is None:
         return None
     # Never None where there is a schema: LangGraph would hand on the caller's context, which is a crew's.
-    names = schema.model_fields if issubclass(schema, BaseModel) else schema.__annotations__
-    known = {key: value for key, value in said.items() if key in names}
+    known = {key: value for key, value in said.items() if key in _fields_of(schema)}
     try:
         return known if is_typeddict(schema) else schema(**known)
     except ValidationError as error:
@@ -151,6 +151,13 @@ def context_of(graph: Pregel[Any, Any, Any, Any], said: Mapping[str, Any], agent
         raise BadRequest(f"agent '{agent_id}': config.context: {where}: {one_line(wrong['msg'])}") from error
     except (TypeError, ValueError) as error:  # a dataclass that needs more, or checks for itself
         raise BadRequest(f"agent '{agent_id}': config.context: {one_line(str(error))}") from error
+
+
+def _fields_of(schema: type[Any]) -> Collection[str]:
+    """Their names, those of its base classes included."""
+    if issubclass(schema, BaseModel):
+        return schema.model_fields
+    return [one.name for one in fields(schema)] if is_dataclass(schema) else schema.__annotations__
 
 
 def schema_of(graph: Pregel[Any, Any, Any, Any]) -> Sequence[str] | None:

@@ -36,10 +36,10 @@ class Exchange(BaseModel):
     """ISO 8601, UTC."""
 
 
-async def exchanges_of(store: BaseStore, agent_id: str, most: int) -> list[Exchange]:
-    """The agent's last `most` exchanges, oldest first."""
-    found = await _all(store, agent_id)
-    return [exchange for _, exchange in found][-most:] if most > 0 else []
+async def exchanges_of(store: BaseStore, agent_id: str, most: int, *, but: str = "") -> list[Exchange]:
+    """The agent's last `most` exchanges, oldest first. `but`: the key of one that is left out."""
+    found = [exchange for key, exchange in await _all(store, agent_id) if key != but]
+    return found[-most:] if most > 0 else []
 
 
 async def keep_exchange(store: BaseStore, agent_id: str, key: str, exchange: Exchange) -> None:

@@ -9,17 +9,22 @@ Listing reads what is installed and imports nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from nodes.agents.base import BaseAgent
 from nodes.agents.python import PythonKind, kind_of_class
-from nodes.agents.words import one_line
-from state.agent_ports import AgentKind
-from state.agents import NewAgent
-from state.errors import BadRequest
+from nodes.agents.words import error_line, one_line
+from state.agent_ports import Agent, AgentKind, AgentNeeds
+from state.agents import AgentRecord, NewAgent
+from state.errors import BadRequest, Unavailable
+from state.flows import AgentSpec
+
+log = logging.getLogger(__name__)
 
 GROUP = "agent_lab.agents"
 
@@ -76,24 +81,55 @@ def _load(entry: EntryPoint, taken: Collection[str]) -> AgentKind:
         found = entry.load()
         if isinstance(found, type) and not issubclass(found, BaseAgent):
             found = found()
-    except (Exception, SystemExit) as error:  # somebody else's code, run for the first time
-        raise BadRequest(one_line(f"{where}: it cannot be imported: {type(error).__name__}: {error}")) from error
-    if isinstance(found, type) and issubclass(found, BaseAgent):
-        try:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # somebody else's code, run for the first time
+        raise BadRequest(f"{where}: it cannot be imported: {error_line(error)}") from error
+    try:
+        if isinstance(found, type):
             return kind_of_class(found, taken=taken, source=_told(entry).distribution)
-        except ValueError as error:
-            raise BadRequest(f"{where}: {error}") from error
-    return _own_kind(found, where, taken)
+        return _own_kind(found, taken)
+    except ValueError as error:
+        raise BadRequest(f"{where}: {one_line(str(error))}") from error
 
 
-def _own_kind(found: Any, where: str, taken: Collection[str]) -> AgentKind:
-    missing = [name for name in ("name", "description", "capabilities", "check", "make") if not hasattr(found, name)]
-    if missing:
-        raise BadRequest(f"{where}: it is neither derived from BaseAgent nor a kind of agent: it has no {missing[0]}")
-    kind: AgentKind = found
-    if kind.name.casefold() in {name.casefold() for name in taken}:
-        raise BadRequest(f"{where}: there is an agent class '{kind.name}' already")
-    return kind
+def _own_kind(found: Any, taken: Collection[str]) -> AgentKind:
+    """Raises ValueError that says what it lacks."""
+    for name, wanted in (("name", str), ("description", str), ("capabilities", tuple), ("check", None), ("make", None)):
+        held = getattr(found, name, None)
+        if not (callable(held) if wanted is None else isinstance(held, wanted)):
+            raise ValueError(f"it is neither derived from BaseAgent nor a kind of agent: it has no {name}")
+    if found.name.casefold() in {name.casefold() for name in taken}:
+        raise ValueError(f"there is an agent class '{found.name}' already")
+    return PackageKind(found, found.name, found.description, found.capabilities)
+
+
+@dataclass(frozen=True)
+class PackageKind:
+    """A kind of somebody else's: whatever its code raises is refused as its mistake. Fills AgentKind."""
+
+    kind: AgentKind
+    name: str
+    description: str
+    capabilities: tuple[str, ...]
+
+    def check(self, spec: AgentSpec) -> None:
+        with self._refusing(spec):
+            self.kind.check(spec)
+
+    def make(self, spec: AgentSpec, needs: AgentNeeds, record: AgentRecord | None = None) -> Agent:
+        with self._refusing(spec):
+            return self.kind.make(spec, needs, record)
+
+    @contextmanager
+    def _refusing(self, spec: AgentSpec) -> Iterator[None]:
+        try:
+            yield
+        except (BadRequest, Unavailable):
+            raise
+        except Exception as error:  # foreign code
+            log.exception("agent class %s", self.name)
+            raise BadRequest(f"agent '{spec.agent_id}': {self.name} fails with it: {error_line(error)}") from error
 
 
 def _told(entry: EntryPoint) -> AgentPackage:

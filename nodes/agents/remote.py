@@ -16,6 +16,8 @@ from state.flows import AgentSpec
 
 MAX_ENDPOINT_CHARS = 2_000
 MAX_TIMEOUT_SEC = 86_400.0
+MAX_KEY_CHARS = 4_096
+"""Of a key: servers refuse headers that are longer than a few kilobytes."""
 _LATER = frozenset({408, 425, 429})
 
 
@@ -99,6 +101,8 @@ def key_text(key: SecretStr | None) -> str | None:
     if key is None or not key.get_secret_value():
         return None
     text = key.get_secret_value()
+    if len(text) > MAX_KEY_CHARS:
+        raise BadRequest(f"api_key has {len(text)} characters, at most {MAX_KEY_CHARS}")
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise BadRequest("api_key holds a blank or a character that no header can carry; printable ASCII is accepted")
     return text

@@ -1,9 +1,12 @@
-"""Who goes on in an adaptive crew: the agent that the last one named, else the one that a model chooses."""
+"""Who goes on in an adaptive crew: the agent that the last one named, else the one that a model chooses.
+
+The model chooses among those that have had no turn yet; only an agent can send back to one that has had it.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +19,7 @@ from nodes.teams.inputs import latest
 from nodes.teams.runs import attempt_of
 from nodes.teams.steps import ATTEMPTS, Team
 from state.crew_run import CrewContext, CrewState, LogEntry, StepOutcome
-from state.errors import LabError, Unavailable
+from state.errors import BadRequest, LabError, Unavailable
 from state.flows import DecisionSpec
 from state.models import Sampling
 from state.ports import ChatModels
@@ -25,8 +28,8 @@ log = logging.getLogger(__name__)
 
 END = "end"
 MAX_TOKENS = 120
-MAX_CHARS = 6_000
-"""Of what the model is shown."""
+MAX_PART_CHARS = 2_000
+"""Of the agents, of the task and of the results, as the model is shown them: a long one leaves room for the others."""
 MAX_REASON_CHARS = 300
 PROMPT = (
     "You lead a team. Choose which agent goes on, or end when the results below answer the task. "
@@ -71,17 +74,31 @@ def settled(team: Team, decision: DecisionSpec, outcomes: list[StepOutcome]) -> 
     """The choice where no model is needed: the bound is reached, or the last agent said who goes on."""
     if len(outcomes) >= decision.max_steps:
         return Choice(END, f"{len(outcomes)} steps, as many as decision.max_steps allows")
-    last = outcomes[-1]
-    said = (last.next or "").strip()
+    if not outcomes:  # somebody wrote into the thread as an agent, without an answer of it
+        return None
+    last, said = outcomes[-1], named(outcomes)
+    if said in team.choices:
+        return Choice(said, f"{last.step} said so")
     if said.lower() == END:
         return Choice(END, f"{last.step} said so")
-    return Choice(said, f"{last.step} said so") if said in team.choices else None
+    return None if left_of(team, outcomes) else Choice(END, "every agent has had its turn")
+
+
+def left_of(team: Team, outcomes: list[StepOutcome]) -> tuple[str, ...]:
+    """The agents that have had no turn."""
+    had = {outcome.step for outcome in outcomes}
+    return tuple(name for name in team.choices if name not in had)
 
 
 def unknown_choice(team: Team, outcomes: list[StepOutcome]) -> str:
     """What the last agent named as the next that is no agent of the crew; empty: nothing."""
-    said = (outcomes[-1].next or "").strip()
+    said = named(outcomes)
     return "" if said in team.choices or said.lower() == END else said[:64]
+
+
+def named(outcomes: list[StepOutcome]) -> str:
+    """Whom the last agent named as the next; empty: nobody."""
+    return (outcomes[-1].next or "").strip() if outcomes else ""
 
 
 async def choose(models: ChatModels, name: str, team: Team, decision: DecisionSpec, state: CrewState) -> Choice:
@@ -90,23 +107,24 @@ async def choose(models: ChatModels, name: str, team: Team, decision: DecisionSp
     Raises LabError, and ValueError, TypeError or NotImplementedError where the answer is no choice.
     """
     chat = models.chat(name, sampling=Sampling(temperature=0.0, max_tokens=MAX_TOKENS))
-    asked: Any = chat.with_structured_output(form_of(team))
+    left = left_of(team, state.outcomes)
+    asked: Any = chat.with_structured_output(form_of(left))
     system, material = SystemMessage(decision.prompt or PROMPT), HumanMessage(shown(team, state))
     # The decision is no part of the answer: its tokens stay out of the run's stream.
     said = await asked.ainvoke([system, material], {"tags": [TAG_NOSTREAM]})
-    if not isinstance(said, Mapping) or said.get("next") not in (*team.choices, END):
+    if not isinstance(said, Mapping) or said.get("next") not in (*left, END):
         raise ValueError(f"'{str(said)[:80]}' is no choice")
     return Choice(str(said["next"]), " ".join(str(said.get("reason") or "").split())[:MAX_REASON_CHARS] or name)
 
 
-def form_of(team: Team) -> dict[str, Any]:
-    """What the model answers with."""
+def form_of(left: Sequence[str]) -> dict[str, Any]:
+    """What the model answers with: one of these, or END."""
     return {
         "title": "decision",
         "description": "Which agent goes on.",
         "type": "object",
         "properties": {
-            "next": {"type": "string", "enum": [*team.choices, END]},
+            "next": {"type": "string", "enum": [*left, END]},
             "reason": {"type": "string", "maxLength": MAX_REASON_CHARS, "description": "one short sentence"},
         },
         "required": ["next", "reason"],
@@ -115,19 +133,30 @@ def form_of(team: Team) -> dict[str, Any]:
 
 
 def shown(team: Team, state: CrewState) -> str:
-    """The agents, the task and the results so far, the newest last; of a long whole the start and the end."""
+    """The agents, the task and the results so far, the newest last; of each that is long the start and the end."""
     agents = "\n".join(f"- {step.id}: {_about(team, step.id)}" for step in team.steps)
     results = "\n\n".join(
         f"{outcome.step}: {outcome.text if outcome.status == 'completed' else 'failed: ' + (outcome.error or '')}"
         for outcome in latest(state.outcomes).values()
     )
-    text = f"Agents:\n{agents}\n\nTask:\n{state.task}\n\nResults:\n{results}"
-    return text if len(text) <= MAX_CHARS else f"{text[: MAX_CHARS // 2]}\n…\n{text[-MAX_CHARS // 2 :]}"
+    return f"Agents:\n{cut(agents)}\n\nTask:\n{cut(state.task)}\n\nResults:\n{cut(results)}"
 
 
-def after_decide(state: CrewState) -> str:
-    """The chosen agent's node, else `finish`."""
-    return "finish" if state.choice in (None, END) else str(state.choice)
+def cut(text: str) -> str:
+    """A text that is at most MAX_PART_CHARS and a mark long."""
+    half = MAX_PART_CHARS // 2
+    return text if len(text) <= MAX_PART_CHARS else f"{text[:half]}\n…\n{text[-half:]}"
+
+
+def after_decide(state: CrewState, *, team: Team) -> str:
+    """The chosen agent's node, else `finish`. Raises BadRequest: who writes into a thread may choose anybody."""
+    if state.choice in (None, END):
+        return "finish"
+    if state.choice not in team.choices:
+        raise BadRequest(
+            f"there is no agent '{state.choice}' to go on; choose one of: {', '.join((*team.choices, END))}"
+        )
+    return state.choice
 
 
 def _about(team: Team, name: str) -> str:

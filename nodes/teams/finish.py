@@ -31,30 +31,33 @@ async def finish(
     Raises AgentFailed, which names each agent's error, where no step has an answer.
     """
     run_id, now = run_id_of(runtime), datetime.now(UTC)
-    answered = [outcome for outcome in state.outcomes if outcome.status == "completed"]
+    outcomes = in_order(team, state.outcomes)
+    answered = [outcome for outcome in outcomes if outcome.status == "completed"]
     if not answered:
-        raise AgentFailed(failure_of(team, state.outcomes))
-    chosen = exits_of(team, state.outcomes)
+        raise AgentFailed(failure_of(team, outcomes))
+    chosen = exits_of(team, outcomes)
     output = output_of(team, state, chosen)
     messages = to_client(run_id, chosen, now)
     await record(needs, run_id, messages)
-    finished = LogEntry(at=now, event="finished", detail=f"{len(answered)} of {len(state.outcomes)} steps answered")
+    finished = LogEntry(at=now, event="finished", detail=f"{len(answered)} of {len(outcomes)} steps answered")
     return {
         "messages": [AIMessage(output, id=str(uuid5(run_id, "output")) if run_id else None)],
         "agent_messages": messages,
         "log": [finished],
-        "result": result_of(team, state, output, finished),
+        "result": result_of(team, state, outcomes, output, finished),
     }
 
 
 def failure_of(team: Team, outcomes: Sequence[StepOutcome]) -> str:
     """What to say where nobody answered."""
     errors = [
-        f"{outcome.step}: {(outcome.error or '')[:MAX_ERROR_CHARS]}"
+        # The error of a step that is called like its agent begins with that name.
+        f"{outcome.step}: {(outcome.error or '').removeprefix(f'{outcome.step}: ')[:MAX_ERROR_CHARS]}"
         for outcome in outcomes
         if outcome.status == "failed"
     ]
-    return f"no agent of the {team.kind} {team.id or team.name} answered: " + "; ".join(errors)
+    told = "; ".join(errors) or "none was asked"
+    return f"no agent of the {team.kind} {team.id or team.name} answered: {told}"
 
 
 def exits_of(team: Team, outcomes: Sequence[StepOutcome]) -> list[StepOutcome]:
@@ -78,9 +81,10 @@ def output_of(team: Team, state: CrewState, chosen: Sequence[StepOutcome]) -> st
     return "\n\n".join(outcome.text for outcome in chosen)
 
 
-def result_of(team: Team, state: CrewState, output: str, finished: LogEntry) -> CrewResult:
+def result_of(
+    team: Team, state: CrewState, outcomes: Sequence[StepOutcome], output: str, finished: LogEntry
+) -> CrewResult:
     """The whole result. `results` and `agent_ids` go together: one of each for each answer, in their order."""
-    outcomes = in_order(team, state.outcomes)
     answered = [outcome for outcome in outcomes if outcome.status == "completed"]
     return CrewResult(
         output=output,
@@ -89,16 +93,19 @@ def result_of(team: Team, state: CrewState, output: str, finished: LogEntry) -> 
         agents=tuple(execution_of(outcome) for outcome in outcomes),
         execution_log=(*sorted(state.log, key=lambda entry: entry.at), finished),
         node_results={name: node_result(outcome) for name, outcome in latest(outcomes).items()},
-        metadata=metadata_of(team, state, finished),
+        metadata=metadata_of(team, state, outcomes, finished),
     )
 
 
 def in_order(team: Team, outcomes: Sequence[StepOutcome]) -> list[StepOutcome]:
-    """As the steps run; the graph has those that ran at once by name. In a loop, as they came."""
+    """As the steps run, each once; the graph has those that ran at once by name. In a loop, as they came.
+
+    A step has two outcomes where a run goes on from an earlier step: the later one counts.
+    """
     if team.sees == "all":
         return list(outcomes)
     places = {step.id: place for place, step in enumerate(team.steps)}
-    return sorted(outcomes, key=lambda outcome: places.get(outcome.step, len(places)))
+    return sorted(latest(outcomes).values(), key=lambda outcome: places.get(outcome.step, len(places)))
 
 
 def execution_of(outcome: StepOutcome) -> AgentExecution:
@@ -126,15 +133,14 @@ def node_result(outcome: StepOutcome) -> Any:
     return {"status": outcome.status, "error": outcome.error}
 
 
-def metadata_of(team: Team, state: CrewState, finished: LogEntry) -> dict[str, Any]:
+def metadata_of(team: Team, state: CrewState, outcomes: Sequence[StepOutcome], finished: LogEntry) -> dict[str, Any]:
     """The definition's own, and what the run was. `execution_time` in seconds, waiting for humans included."""
     spent = {
-        "input_tokens": sum(outcome.input_tokens for outcome in state.outcomes),
-        "output_tokens": sum(outcome.output_tokens for outcome in state.outcomes),
+        "input_tokens": sum(outcome.input_tokens for outcome in outcomes),
+        "output_tokens": sum(outcome.output_tokens for outcome in outcomes),
     }
     counts = {
-        status: sum(outcome.status == status for outcome in state.outcomes)
-        for status in ("completed", "failed", "skipped")
+        status: sum(outcome.status == status for outcome in outcomes) for status in ("completed", "failed", "skipped")
     }
     return {
         **team.metadata,

@@ -31,13 +31,14 @@ class Asked:
 def task_of(state: CrewState, kind: Literal["crew", "flow"]) -> str:
     """What is asked, as a text: `query`, else the human's last message, else what `input_data` says.
 
-    Of a flow `input_data` goes before the messages: those may be of an earlier run on the thread. Only a message that
-    nothing follows counts. Raises BadRequest when nothing is asked; a flow may begin without a word.
+    Of a flow `input_data` goes before the messages, and so it does where the message was there before: nothing follows
+    it because that run failed. Raises BadRequest when nothing is asked; a flow may begin without a word.
     """
     message = state.messages[-1] if state.messages else None
     said = message.text.strip() if isinstance(message, HumanMessage) else ""
     data = _text_in(state.input_data)
-    task = state.query.strip() or (said or data if kind == "crew" else data or said)
+    is_new = kind == "crew" and message is not None and message.id != state.heard
+    task = state.query.strip() or (said or data if is_new else data or said)
     if not task and kind == "crew":
         raise BadRequest("nothing is asked; send query, a human message, or input_data")
     return task
@@ -64,7 +65,7 @@ def latest(outcomes: Sequence[StepOutcome]) -> dict[str, StepOutcome]:
 
 def sources_of(state: CrewState, step: Step, team: Team) -> list[StepOutcome]:
     """The answers that a step is told, in order; of those that failed or were skipped there are none."""
-    answered = {name: outcome for name, outcome in latest(state.outcomes).items() if outcome.status == "completed"}
+    answered = answered_before(state, step, team)
     match team.sees:
         case "last":
             return list(answered.values())[-1:]
@@ -72,6 +73,20 @@ def sources_of(state: CrewState, step: Step, team: Team) -> list[StepOutcome]:
             return list(answered.values())
         case "needed":
             return [answered[name] for name in step.depends_on if name in answered]
+
+
+def answered_before(state: CrewState, step: Step, team: Team) -> dict[str, StepOutcome]:
+    """The latest answer of each step, in the order in which they came.
+
+    In a sequence without the step's own and those after it: they are there when a run goes on from an earlier step.
+    """
+    names = [one.id for one in team.steps]
+    after = names[names.index(step.id) :] if team.sees == "last" and step.id in names else ()
+    return {
+        name: outcome
+        for name, outcome in latest(state.outcomes).items()
+        if outcome.status == "completed" and name not in after
+    }
 
 
 def is_skipped(step: Step, team: Team, sources: Sequence[StepOutcome]) -> bool:
@@ -131,8 +146,8 @@ def _input_of(
         if sources:
             return {source.step: source.output for source in sources}
         return dict(scope.values["input"])
-    everyone = sources if team.sees == "needed" else latest(state.outcomes).values()
-    results = {source.step: source.output for source in everyone if source.status == "completed"}
+    everyone = sources if team.sees == "needed" else answered_before(state, step, team).values()
+    results = {source.step: source.output for source in everyone}
     return {
         "user_query": _joined(sources) or state.task,
         "context": {**state.given, "task": state.task, "results": results, "shared": dict(shared)},

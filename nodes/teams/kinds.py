@@ -157,7 +157,8 @@ def read_human(asked: Question, value: object) -> Any:
     choices = {choice.casefold(): choice for choice in asked["choices"]}
     if not choices:
         return value
-    chosen = choices.get(value.strip().casefold()) if isinstance(value, str) else None
+    # On a command line `2` is JSON, the number.
+    chosen = choices.get(as_text(value).strip().casefold())
     if chosen is None:
         raise ValueError(f"'{as_text(value)[:80]}' is not taken here; answer one of: {', '.join(choices.values())}")
     return chosen

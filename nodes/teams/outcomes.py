@@ -49,7 +49,7 @@ def failed_outcome(turn: Turn, error: LabError, now: datetime, *, attempts: int)
     return StepOutcome(
         step=turn.step.id,
         agent_id=tried[-1].agent_id if tried else called(turn.step),
-        agent_name=turn.step.label,
+        agent_name=(error.agent_name if isinstance(error, NoAnswer) else "") or name_of(turn.step),
         agent_class=(error.agent_class if isinstance(error, NoAnswer) else "") or class_of(turn.step),
         status="failed",
         error=str(error) or type(error).__name__,
@@ -64,7 +64,7 @@ def skipped_outcome(turn: Turn, now: datetime) -> StepOutcome:
     return StepOutcome(
         step=turn.step.id,
         agent_id=called(turn.step),
-        agent_name=turn.step.label,
+        agent_name=name_of(turn.step),
         agent_class=class_of(turn.step),
         status="skipped",
         error=f"nothing to build on: {', '.join(turn.step.depends_on)} gave no answer",
@@ -103,6 +103,11 @@ def event_of(outcome: StepOutcome) -> dict[str, Any]:
 def called(step: Step) -> str:
     """Who is meant to answer, as far as the definition says."""
     return step.agent_id or (step.agent.agent_id if step.agent else None) or step.capability or step.id
+
+
+def name_of(step: Step) -> str:
+    """The name of who is meant to answer, as far as the definition says."""
+    return (step.agent.name if step.agent else "") or called(step)
 
 
 def class_of(step: Step) -> str:

@@ -57,6 +57,8 @@ class Calls:
         self._open: dict[UUID, Call] = {}
         self._waiting: dict[UUID, Call] = {}
         """In the order in which they came; a call that changes while it waits is written once."""
+        self._begun: set[UUID] = set()
+        """Calls that Postgres knows as running."""
         self._woken = asyncio.Event()
         self._lost = 0
 
@@ -110,7 +112,9 @@ class Calls:
     def _put(self, call: Call) -> None:
         self._waiting[call.call_id] = call
         while len(self._waiting) > self._most:
-            self._waiting.pop(next(iter(self._waiting)))
+            # An end whose begin is written is given up last: without it the agent would seem busy for ever.
+            unknown = (call_id for call_id in self._waiting if call_id not in self._begun)
+            del self._waiting[next(unknown, next(iter(self._waiting)))]
             self._lost += 1
         self._woken.set()
 
@@ -133,6 +137,7 @@ class Calls:
             batch = [*self._waiting.values()][:BATCH]
             await self._write(batch)
             for call in batch:
+                (self._begun.add if call.status == "running" else self._begun.discard)(call.call_id)
                 # One that has ended while it was written comes again.
                 if self._waiting.get(call.call_id) is call:
                     del self._waiting[call.call_id]

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import httpx
 import psycopg
@@ -59,6 +60,14 @@ def pause_seconds(interval: float) -> float:
     return min(max(interval / 10, 0.1), 2.0)
 
 
+@dataclass
+class _Shared:
+    """A look that whoever asks while it lasts is told of."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    looked: Looked | None = None
+
+
 class HealthPoller:
     """One a process; they share the work through Postgres and need not know of each other."""
 
@@ -69,6 +78,7 @@ class HealthPoller:
         self._freed = asyncio.Event()
         self._free = CONCURRENCY
         self._tidied_at = -float("inf")
+        self._asked: dict[ToCheck, _Shared] = {}
 
     async def run(self) -> None:
         """Look until cancelled; an absent Postgres is waited out."""
@@ -114,11 +124,16 @@ class HealthPoller:
             log.warning("the health of agent '%s' is not kept: %s", agent.agent_id, error)
 
     async def check(self, agent: ToCheck) -> Looked:
-        """Look now, and keep what it showed. Raises NoDatabase."""
-        async with self._http(TIMEOUT_SECONDS) as client:
-            looked = await look(client, agent.endpoint)
-        await self._agents.record_health(agent, looked)
-        return looked
+        """Look now, and keep what it showed; those who ask at the same time share one look. Raises NoDatabase."""
+        shared = self._asked.setdefault(agent, _Shared())
+        async with shared.lock:
+            if shared.looked is None:  # or whoever looked was cut off
+                async with self._http(TIMEOUT_SECONDS) as client:
+                    looked = await look(client, agent.endpoint)
+                await self._agents.record_health(agent, looked)
+                shared.looked = looked
+                del self._asked[agent]
+        return shared.looked
 
     async def _tidy(self) -> None:
         """About once an interval: what nobody says any more, and what nobody else will end."""

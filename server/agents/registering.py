@@ -21,20 +21,21 @@ RESERVED_IDS = frozenset({CLIENT, "capabilities", "types"})
 """Whoever starts an execution, in its messages; and paths below /agents."""
 
 
-async def checked(
-    agent: NewAgent, needs: AgentNeeds, networks: Sequence[Network], *, moved: bool = True
-) -> NewAgent:
+async def checked(agent: NewAgent, needs: AgentNeeds, networks: Sequence[Network], *, moved: bool = True) -> NewAgent:
     """`agent` as it is kept: its class by its own name, its endpoint in one form.
 
     Not `moved`: the endpoint is the one that is kept already. It is looked at again whenever it is called, and a name
     that has no address today is no reason to refuse a new description.
-    Raises BadRequest: an unknown class or tool, a config that cannot work, an endpoint that may not be called, a
-    reserved id.
+    One that is nowhere may be registered where nobody says of which class it is: it lives by messages and heartbeats.
+    Raises BadRequest: an unknown class or tool, a config that cannot work, an endpoint that may not be called or that
+    its class needs, a reserved id.
     """
     if agent.agent_id in RESERVED_IDS:
         raise BadRequest(f"agent_id: '{agent.agent_id}' names something else; choose another id")
     kind = kind_of(agent.agent_class, needs.kinds())
     endpoint = agent.endpoint
+    if moved and endpoint is None and kind.name in REMOTE_CLASSES and "agent_class" in agent.model_fields_set:
+        raise BadRequest(f"endpoint: an agent of class {kind.name} needs one; leave the class out where it has none")
     if endpoint is not None and moved:
         endpoint = await check_endpoint(endpoint, networks)
     agent = _with(agent, agent_class=kind.name, endpoint=endpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,10 +13,13 @@ from pydantic import SecretStr
 from nodes.agents.remote import key_text
 from server.db.json_values import exact_json
 from state.agents import AgentRecord, Breaker, Health, NewAgent, Origin, Status
+from state.errors import BadRequest
 
 _FIELDS = tuple(name for name in AgentRecord.__dataclass_fields__ if name not in ("breaker", "api_key"))
 
 
+MAX_BYTES = 64 * 1024
+"""Of an agent's config and metadata as JSON: whoever chooses among agents, or lists them, reads those of all."""
 REMOTE_CLASSES = frozenset({"HttpAgent", "A2AAgent"})
 """Of agents that are called at an endpoint."""
 
@@ -79,9 +83,12 @@ def normal_endpoint(endpoint: str) -> str:
 
 
 def row_of(agent: NewAgent) -> dict[str, Any]:
-    """Values for `register`. Raises BadRequest for what Postgres cannot keep as it is."""
+    """Values for `register`. Raises BadRequest for what is too large, or what Postgres cannot keep as it is."""
     said = plain_agent(agent)
     exact_json(f"agent '{agent.agent_id}'", said)
+    size = len(json.dumps([said["config"], said["metadata"]]))
+    if size > MAX_BYTES:
+        raise BadRequest(f"agent '{agent.agent_id}': config and metadata are {size} bytes of JSON, at most {MAX_BYTES}")
     return {
         **said,
         "config": exact_json("config", said["config"]),

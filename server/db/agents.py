@@ -8,7 +8,7 @@ from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
-from nodes.agents.breaker import FAILURES, OPEN_SECONDS, PROBE_SECONDS, resting
+from nodes.agents.breaker import FAILURES, OPEN_SECONDS, PROBE_SECONDS, decide, resting
 from server.db.agent_shapes import (
     REMOTE_CLASSES,
     AgentFilter,
@@ -26,7 +26,7 @@ from server.db.repository import Repository
 from state.agents import AgentRecord, Breaker, NewAgent, Origin
 from state.errors import Conflict
 
-MOST_FOUND = 1_000
+MOST_FOUND = 100
 """Agents that are chosen among."""
 _ANY_TENANT = ""
 
@@ -71,11 +71,11 @@ class Agents(Repository):
     async def search(
         self, tenant: str, wanted: AgentFilter, *, limit: int, offset: int = 0
     ) -> tuple[Sequence[AgentRecord], int]:
-        """A page by id, and how many there are in all."""
+        """A page by id, and how many there are in all. Who asks for a capability is told of those that are on."""
         values = {
             "capabilities": [] if wanted.capability is None else [storable_text(wanted.capability)],
             "agent_type": None if wanted.agent_type is None else storable_text(wanted.agent_type),
-            "status": wanted.status,
+            "status": "active" if wanted.status is None and wanted.capability is not None else wanted.status,
             "origin": wanted.origin,
         }
         rows = await self._ask(tenant, "search", {**values, "limit": limit, "offset": offset})
@@ -166,10 +166,15 @@ class Agents(Repository):
 
     async def may_call(self, tenant: str, agent_id: str) -> None:
         """Raises CircuitOpen. Half-open, of all processes' callers one is let through."""
-        rows = await self._ask(tenant, "may_call", {"agent_id": agent_id, "probe_seconds": PROBE_SECONDS})
-        if rows and rows[0]["verdict"] == "open":
+        for last in (False, True):
+            rows = await self._ask(tenant, "may_call", {"agent_id": agent_id, "probe_seconds": PROBE_SECONDS})
+            if not rows or rows[0]["verdict"] != "open":
+                return
             row = rows[0]
-            raise resting(agent_id, Breaker(row["failures"], row["open_until"], row["probe_until"]), row["asked_at"])
+            breaker = Breaker(row["failures"], row["open_until"], row["probe_until"])
+            # By what was read it might have been tried: another one was first, and may have closed it meanwhile.
+            if last or decide(breaker, row["asked_at"]) == "open":
+                raise resting(agent_id, breaker, row["asked_at"])
 
     async def succeeded(self, tenant: str, agent_id: str) -> None:
         await self._ask(tenant, "succeeded", {"agent_id": agent_id})

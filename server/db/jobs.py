@@ -109,6 +109,17 @@ class JobFigures:
     """Of these, ended in the last hour."""
 
 
+@dataclass(frozen=True)
+class SaidFigures:
+    """Messages of one agent, or of the clients together. `…_lately`: of these, in the last hour."""
+
+    agent_id: str
+    sent: int
+    received: int
+    sent_lately: int
+    received_lately: int
+
+
 class Jobs(Repository):
     """Jobs of every tenant. Every method raises NoDatabase."""
 
@@ -154,9 +165,9 @@ class Jobs(Repository):
         values = {"graphs": [*BOTH], "job_id": job_id, "error": error}
         return bool(await self._ask(tenant, "give_up", values))
 
-    async def said_lately(self, tenant: str) -> int:
-        """Messages of the last hour: those that agents sent, and those between the steps of executions."""
-        return int((await self._ask(tenant, "said_lately", {}))[0]["count"])
+    async def said(self, tenant: str) -> list[SaidFigures]:
+        """By agent, the most talkative first; of all messages that are kept, whichever process sent them."""
+        return [SaidFigures(**row) for row in await self._ask(tenant, "said", {})]
 
     async def delete(self, tenant: str, run_ids: Sequence[UUID], thread_id: UUID) -> bool:
         """Delete runs that have ended; whether their thread has none any more."""

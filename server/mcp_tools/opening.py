@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.tools import BaseTool
+from pydantic import Field
 
 from server.mcp_tools.config import McpServer, read_servers
 from server.mcp_tools.texts import bounded, tool_names
@@ -100,15 +102,24 @@ def tools_of(server: McpServing) -> list[BaseTool]:
     return [_tool(server, tool, names[tool.name]) for tool in offered]
 
 
-def _tool(server: McpServing, tool: McpTool, name: str) -> BaseTool:
-    async def call(**arguments: Any) -> str:
-        return await server.call(tool.name, arguments)
+class _Tool(BaseTool):
+    """Not a StructuredTool, which takes the arguments `config`, `run_manager` and `self` for its own."""
 
-    return StructuredTool(
+    called: Callable[[Mapping[str, Any]], Awaitable[str]] = Field(exclude=True)
+
+    def _run(self, /, **arguments: Any) -> str:
+        raise NotImplementedError("tools of MCP servers are called with ainvoke")
+
+    async def _arun(self, /, **arguments: Any) -> str:
+        return await self.called(arguments)
+
+
+def _tool(server: McpServing, tool: McpTool, name: str) -> BaseTool:
+    return _Tool(
         name=name,
         description=bounded(tool.description or f"{tool.name} of {server.name}", MAX_DESCRIPTION),
         args_schema=tool.inputSchema,
-        coroutine=call,
+        called=partial(server.call, tool.name),
         handle_tool_error=True,  # the model is told, and may do better
         metadata={"mcp_server": server.name},
     )

@@ -19,8 +19,9 @@ from server.messages.envelope import Envelope
 from server.messages.word import Arrival, notices
 from state.errors import BadRequest, NoDatabase
 
-BATCH = 1_000
-"""Messages in one transaction at most."""
+BATCH = 256
+"""Messages in one transaction at most. While it is committed the senders of the one before make their next: smaller
+batches wait for Postgres more often, larger ones leave it idle meanwhile."""
 BATCH_BYTES = 8_000_000
 """The same; the message that passes it is the last."""
 PATIENCE_SEC = 10.0
@@ -163,6 +164,8 @@ class Writer:
     async def _write_apart(self, batch: Sequence[_Sent], undone: _Undone, error: psycopg.Error) -> None:
         """One of them is what Postgres does not take: find it by halves."""
         if len(batch) <= 1:
+            if not isinstance(error, psycopg.DataError):
+                raise error
             _tell(batch, {one.envelope: BadRequest(f"cannot be stored: {one_line(str(error))}") for one in batch})
         if undone and batch:
             await self._write([], undone)

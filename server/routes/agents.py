@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
-from server.agents.registering import checked, described
+from server.agents import registering
+from server.agents.registering import checked
 from server.db.agent_shapes import AgentFilter, ToCheck, as_registered
 from server.deps import CurrentLab, CurrentTenant
 from server.lab import Lab
@@ -30,14 +31,20 @@ from server.wire.agents import (
     health_info,
     new_agent,
 )
+from server.wire.shaped import body_of, described
 from state.agents import AgentRecord, NewAgent, Origin
 from state.errors import BadRequest, Conflict, NotFound
 
 router = APIRouter(tags=["agents"])
 
+_PLACE = frozenset({"endpoint", "agent_class"})
+"""What says where an agent is, and how it is spoken to there."""
 
-@router.post("/agents", status_code=201)
-async def register_agent(body: NewAgent, lab: CurrentLab, tenant: CurrentTenant, response: Response) -> AgentInfo:
+
+@router.post("/agents", status_code=201, openapi_extra=described(NewAgent))
+async def register_agent(
+    body: Annotated[NewAgent, Depends(body_of(NewAgent))], lab: CurrentLab, tenant: CurrentTenant, response: Response
+) -> AgentInfo:
     """Register an agent, 201; under an id that is registered already: replace it, 200. Its api_key is never shown."""
     agent = await _checked(lab, body)
     if not await lab.agents.agents.register(tenant, agent):
@@ -92,29 +99,39 @@ async def get_agent(agent_id: RegisteredId, lab: CurrentLab, tenant: CurrentTena
     return _told(await _get(lab, tenant, agent_id))
 
 
-@router.put("/agents/{agent_id}")
+@router.put("/agents/{agent_id}", openapi_extra=described(AgentPut))
 async def put_agent(
-    agent_id: RegisteredId, body: AgentPut, lab: CurrentLab, tenant: CurrentTenant, response: Response
+    agent_id: RegisteredId,
+    body: Annotated[AgentPut, Depends(body_of(AgentPut))],
+    lab: CurrentLab,
+    tenant: CurrentTenant,
+    response: Response,
 ) -> AgentInfo:
     """Register an agent under this id, 201, or replace the one that is there, 200."""
     if body.agent_id not in (None, agent_id):
         raise BadRequest(f"agent_id: the body says '{body.agent_id[:64]}', the path '{agent_id}'")
     agent = await _checked(lab, new_agent(agent_id, body.said))
+    switch = body.switch
     if await lab.agents.agents.register(tenant, agent):
         response.status_code = 201
-    if body.switch is not None:
-        await lab.agents.agents.set_enabled(tenant, agent_id, body.switch)
+    if switch is not None:
+        await lab.agents.agents.set_enabled(tenant, agent_id, switch)
     return _told(await _get(lab, tenant, agent_id))
 
 
-@router.patch("/agents/{agent_id}")
-async def patch_agent(agent_id: RegisteredId, body: AgentChange, lab: CurrentLab, tenant: CurrentTenant) -> AgentInfo:
-    """Change what the body names. Of an agent that comes with this server only `enabled` can be changed."""
+@router.patch("/agents/{agent_id}", openapi_extra=described(AgentChange))
+async def patch_agent(
+    agent_id: RegisteredId,
+    body: Annotated[AgentChange, Depends(body_of(AgentChange))],
+    lab: CurrentLab,
+    tenant: CurrentTenant,
+) -> AgentInfo:
+    """Change what the body names. Of an agent that comes with this server only the switch can be changed."""
     if body.said:
         # Looked at before it is locked, since an address is resolved. What is written is what was looked at, laid over
         # the agent as it is then.
         now = _changed(await _get(lab, tenant, agent_id), body)
-        seen = await checked(now, lab.needs, lab.settings.allowed_networks, moved="endpoint" in body.said)
+        seen = await checked(now, lab.needs, lab.settings.allowed_networks, moved=not _PLACE.isdisjoint(body.said))
         body = body.model_copy(update={name: getattr(seen, name) for name in body.said})
     if not await lab.agents.agents.change(tenant, agent_id, lambda record: _changed(record, body), body.switch):
         await _get(lab, tenant, agent_id)
@@ -131,14 +148,13 @@ async def remove_agent(agent_id: RegisteredId, lab: CurrentLab, tenant: CurrentT
 
 @router.get("/agents/{agent_id}/health")
 async def get_health(agent_id: RegisteredId, lab: CurrentLab, tenant: CurrentTenant) -> HealthInfo:
-    """What the last look at the agent showed; looks now if nobody has yet."""
-    record = await _get(lab, tenant, agent_id)
-    return await _look(lab, tenant, record) if record.checked_at is None else health_info(record)
+    """How the agent is now: one that has an endpoint is asked, within 5 s; of others, what their heartbeats showed."""
+    return await _look(lab, tenant, await _get(lab, tenant, agent_id))
 
 
 @router.post("/agents/{agent_id}/health")
 async def check_health(agent_id: RegisteredId, lab: CurrentLab, tenant: CurrentTenant) -> HealthInfo:
-    """Look at the agent now."""
+    """The same as GET."""
     return await _look(lab, tenant, await _get(lab, tenant, agent_id))
 
 
@@ -161,7 +177,8 @@ async def _get(lab: Lab, tenant: str, agent_id: str) -> AgentRecord:
 
 
 async def _checked(lab: Lab, agent: NewAgent) -> NewAgent:
-    return await described(await checked(agent, lab.needs, lab.settings.allowed_networks), lab.needs)
+    seen = await checked(agent, lab.needs, lab.settings.allowed_networks)
+    return await registering.described(seen, lab.needs)
 
 
 async def _look(lab: Lab, tenant: str, record: AgentRecord) -> HealthInfo:

@@ -14,7 +14,14 @@ from server.deps import CurrentLab, CurrentTenant
 from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.executions import execution_listed, now
-from server.wire.figures import agent_times, agents_stats, executions_by_name, executions_stats, messages_stats
+from server.wire.figures import (
+    agent_times,
+    agents_stats,
+    delivery_stats,
+    executions_by_name,
+    executions_stats,
+    messages_stats,
+)
 
 router = APIRouter(prefix="/monitoring", tags=["lab"])
 
@@ -23,17 +30,20 @@ RECENT = 20
 
 @router.get("/stats")
 async def get_system_stats(lab: CurrentLab, tenant: CurrentTenant) -> Response:
-    """Agents by status, executions by state, messages and their latency, throughput, memory."""
+    """Agents by status, executions by state, messages by agent; of this process memory and messages' latency."""
     figures = await lab.executions.figures(tenant, BOTH, by_name=False)
+    said, waiting = await lab.executions.said(tenant), await lab.bus.depths()
     process = await asyncio.to_thread(_process)
-    waiting, lately = await lab.bus.depths(), await lab.executions.said_lately(tenant)
     return answer(
         {
-            "uptime_seconds": process["uptime_seconds"],
             "agents": agents_stats(await lab.agents.agents.count_by_status(tenant)),
             "executions": executions_stats(figures),
-            "messages": messages_stats(lab.bus.figures, waiting, process["uptime_seconds"], lately),
-            "resources": {**process, "models": lab.models.reading().model_dump(mode="json")},
+            "messages": messages_stats(said, waiting),
+            "this_process": {
+                **process,
+                "messages": delivery_stats(lab.bus.figures, process["uptime_seconds"]),
+                "models": lab.models.reading().model_dump(mode="json"),
+            },
         }
     )
 

@@ -16,14 +16,14 @@ from state.flows import RESERVED
 HEARD_ALL = "end"
 """In an event's id, in place of its number: the last one."""
 
-NAMED = ("agent", "model")
-"""Events of agents that have a name of their own: a turn's begin and end, the model that answers."""
+NAMED = ("agent", "model", "decision")
+"""Events that have a name of their own: a turn's begin and end, the model that answers, who goes on."""
 
 Said = tuple[str, bytes]
 
 
 def events_of(frame: Frame) -> Iterable[Said]:
-    """`attempt`, `agent`, `model`, `token` and `custom` of one event of a run; most of them tell nothing here."""
+    """`attempt`, `agent`, `model`, `decision`, `token` and `custom` of one event of a run; most of them tell nothing here."""
     name, _, inner = frame.name.partition("|")
     match name:
         case "metadata":

@@ -6,16 +6,20 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from nodes.agents.breaker import decide
+from server.wire.shaped import shaped
 from state.agents import AGENT_ID, AgentRecord, Health, NewAgent, Origin, Status
+from state.errors import BadRequest
 
 RegisteredId = Annotated[str, Path(pattern=rf"^{AGENT_ID}$", description="id of a registered agent")]
 ListedStatus = Literal["idle", "busy", "offline", "inactive", "active"]
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 Offset = Annotated[int, Query(ge=0, le=2**31 - 1)]
+
+
+_SWITCHES = ("enabled", "active")
 
 
 class AgentChange(BaseModel):
@@ -37,16 +41,20 @@ class AgentChange(BaseModel):
     api_key: SecretStr | None = Field(None, description="sent to the agent, never shown; null: none")
     metadata: dict[str, Any] = {}
     enabled: bool = Field(True, description="false: switched off, nobody calls it")
+    active: bool = Field(True, description="the same as enabled, by the name under which it is shown")
 
     @property
     def said(self) -> dict[str, Any]:
         """What a body named, the switch apart."""
-        return {name: getattr(self, name) for name in self.model_fields_set if name not in ("enabled", "agent_id")}
+        return {name: getattr(self, name) for name in self.model_fields_set if name not in (*_SWITCHES, "agent_id")}
 
     @property
     def switch(self) -> bool | None:
-        """None: the body says nothing of it."""
-        return self.enabled if "enabled" in self.model_fields_set else None
+        """None: the body says nothing of it. Raises BadRequest where it says both."""
+        said = {getattr(self, name) for name in _SWITCHES if name in self.model_fields_set}
+        if len(said) > 1:
+            raise BadRequest(f"enabled is {self.enabled}, active {self.active}; they are one switch: name one of them")
+        return said.pop() if said else None
 
 
 class AgentPut(AgentChange):
@@ -191,8 +199,5 @@ def breaker_info(record: AgentRecord, now: datetime) -> BreakerInfo:
 
 
 def new_agent(agent_id: str, fields: dict[str, Any]) -> NewAgent:
-    """An agent out of a body's fields. Raises RequestValidationError, which names the field."""
-    try:
-        return NewAgent(agent_id=agent_id, **fields)
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False, include_input=False)) from None
+    """An agent out of a body's fields. Raises BadRequest, which names the field."""
+    return shaped(NewAgent, {**fields, "agent_id": agent_id})

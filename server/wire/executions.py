@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from server.db.jobs import JOB_STATUSES, Job, JobStatus
 from server.job_requests import MARKS, Asked
+from server.run_queue.endings import CANCELLED
 from server.runner import MAX_PROMPT_CHARS
 from server.wire.assistants import stamp
 from server.wire.progress import Progress
@@ -18,6 +19,7 @@ from state.agents import AgentId
 from state.crew_run import CrewContext
 from state.errors import BadRequest
 
+BY_A_CLIENT = "cancelled by a client"
 Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARS)]
 
 
@@ -171,7 +173,10 @@ def _common(job: Job, now: datetime) -> dict[str, Any]:
 
 def _error(job: Job) -> str | None:
     """Of one that failed or was stopped; a run that waits or is done has none to tell."""
-    return job.error if job.status in ("FAILED", "CANCELLED") else None
+    if job.status == "CANCELLED":
+        # The run's own words are those of the Agent Server, for whom a stop is an error and names its route.
+        return BY_A_CLIENT if job.error is None or CANCELLED in job.error else job.error
+    return job.error if job.status == "FAILED" else None
 
 
 def _input(job: Job) -> Mapping[str, Any]:

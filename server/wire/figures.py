@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from server.db.agent_runs import AgentFigures
-from server.db.jobs import IN_FLIGHT, JOB_STATUSES, JobFigures
+from server.db.jobs import IN_FLIGHT, JOB_STATUSES, JobFigures, SaidFigures
 from server.messages.figures import Figures
 from server.wire.assistants import stamp
+
+MOST_AGENTS = 100
+"""Whose messages are told by name."""
 
 
 def crew_stats(crews: int, figures: Sequence[JobFigures]) -> dict[str, Any]:
@@ -79,18 +83,29 @@ def agent_times(figures: Iterable[AgentFigures]) -> list[dict[str, Any]]:
     ]
 
 
-def messages_stats(figures: Figures, waiting: Mapping[str, int], uptime_sec: float, lately: int) -> dict[str, Any]:
-    """Of this process since its start; of all processes those `waiting` in queues and those of the last hour.
+def messages_stats(said: Sequence[SaidFigures], waiting: Mapping[str, int]) -> dict[str, Any]:
+    """Of all processes: the messages that are kept, those between the steps of executions among them."""
+    return {
+        "sent": sum(each.sent for each in said),
+        "received": sum(each.received for each in said),
+        "waiting": sum(waiting.values()),
+        "last_hour": {
+            "sent": sum(each.sent_lately for each in said),
+            "received": sum(each.received_lately for each in said),
+        },
+        "agents": [asdict(each) for each in said[:MOST_AGENTS]],
+    }
 
-    What a graph's own edges deliver is not sent: it counts in `last_hour` alone.
+
+def delivery_stats(figures: Figures, uptime_sec: float) -> dict[str, Any]:
+    """Of this process since its start: what agents sent through it. What steps hand on along their edges is not sent,
+    and takes no time that could be told.
     """
     sent = figures.sent.total()
     return {
         "sent": sent,
         "received": figures.received.total(),
         "refused": figures.refused.total(),
-        "waiting": sum(waiting.values()),
-        "last_hour": lately,
         "sent_per_second": round(sent / uptime_sec, 3) if uptime_sec > 0 else 0.0,
         "delivery_mean_seconds": _rounded(figures.total_sec / figures.delivered if figures.delivered else None),
         "delivery_p50_seconds": _finite(figures.quantile(0.5)),

@@ -93,7 +93,7 @@ async def test_an_agent_is_registered_shown_changed_and_deregistered(client: htt
     changed = await client.patch("/agents/zoe", json={"description": "new", "capabilities": ["chat"], "enabled": False})
     assert (changed.json()["status"], changed.json()["capabilities"]) == ("inactive", ["chat"])
     assert (changed.json()["name"], changed.json()["has_api_key"]) == ("Zoe", True)
-    without = await client.patch("/agents/zoe/", json={"api_key": None, "enabled": True})
+    without = await client.patch("/agents/zoe/", json={"api_key": None, "active": True})
     assert (without.json()["has_api_key"], without.json()["status"]) == (False, "idle")
     assert (await client.patch("/agents/zoe", json={"api_key": KEY})).json()["has_api_key"]
     moved = await client.patch("/agents/zoe", json={"endpoint": "http://127.0.0.2/"})
@@ -101,7 +101,10 @@ async def test_an_agent_is_registered_shown_changed_and_deregistered(client: htt
 
     replaced = await client.put("/agents/zoe", json={"endpoint": "http://127.0.0.2", "api_key": KEY, "enabled": False})
     assert (replaced.status_code, replaced.json()["name"], replaced.json()["active"]) == (200, "zoe", False)
-    assert (await client.put("/agents/other", json={"endpoint": "http://127.0.0.3"})).status_code == 201
+    untyped = await client.put("/agents/other", content=b'{"endpoint": "http://127.0.0.3"}')
+    assert untyped.status_code == 201, "a content type may be left out"
+    nowhere = await client.patch("/agents/other", json={"endpoint": None})
+    assert nowhere.status_code == 422 and "endpoint: an agent of class HttpAgent needs one" in nowhere.json()["detail"]
     assert KEY not in json.dumps([one.json() for one in (made, changed, moved, replaced)])
 
     assert (await client.delete("/agents/zoe")).status_code == 204
@@ -139,6 +142,9 @@ async def test_an_agent_that_comes_with_the_server_is_switched_off_not_changed(c
     assert (await client.put("/agents/writer", json={"agent_class": "ChatAgent"})).status_code == 409
     assert (await client.patch("/agents/writer", json={"enabled": False})).json()["status"] == "inactive"
     assert (await client.get("/agents/capabilities")).json() == []
+    for query, ids in (("", []), ("&status=inactive", ["writer"])):
+        able = (await client.get(f"/agents?capability=writing{query}")).json()
+        assert [one["agent_id"] for one in able] == ids, "who asks for a capability wants to call"
 
 
 async def test_an_agent_whose_address_is_not_to_be_had_today_can_be_changed(
@@ -151,25 +157,25 @@ async def test_an_agent_whose_address_is_not_to_be_had_today_can_be_changed(
     assert (await client.patch("/agents/far", json={"endpoint": "http://10.0.0.1/far"})).status_code == 422
 
 
-async def test_health_is_looked_at_when_asked_and_told_afterwards(client: httpx.AsyncClient, agent: Agent) -> None:
+async def test_health_is_looked_at_whenever_it_is_asked_for(client: httpx.AsyncClient, agent: Agent) -> None:
     await client.post("/agents", json={"agent_id": "a", "endpoint": "http://127.0.0.1:1/x"})
     first = (await client.get("/agents/a/health")).json()
     assert (first["status"], first["healthy"], first["error"]) == ("idle", True, None) and first["checked_at"]
     assert agent.asked == ["http://127.0.0.1:1/x/health"]
     agent.status = 500
-    assert (await client.get("/agents/a/health")).json() == first, "the last look is told"
-    looked = (await client.post("/agents/a/health")).json()
-    assert (looked["status"], looked["healthy"]) == ("offline", False) and "answered 500" in looked["error"]
+    for method in ("GET", "POST"):
+        looked = (await client.request(method, "/agents/a/health")).json()
+        assert (looked["status"], looked["healthy"]) == ("offline", False) and "answered 500" in looked["error"]
     assert (await client.get("/agents/a")).json()["status"] == "offline"
     beaten = await client.post("/agents/a/heartbeat")
     assert beaten.status_code == 200
     assert (await client.get("/agents/a")).json()["last_heartbeat"] == beaten.json()["last_heartbeat"]
     assert (await client.get("/agents/writer/health")).json()["health"] == "unknown"
-    assert len(agent.asked) == 2
+    assert len(agent.asked) == 3
     await client.patch("/agents/a", json={"endpoint": "http://127.0.0.1:1/moved"})
     agent.status = 200
     moved = (await client.get("/agents/a/health")).json()
-    assert moved["healthy"] and agent.asked[2:] == ["http://127.0.0.1:1/moved/health"], "nobody has looked there yet"
+    assert moved["healthy"] and agent.asked[3:] == ["http://127.0.0.1:1/moved/health"]
 
 
 async def test_an_a2a_agent_is_described_by_its_card_where_nothing_else_is_said(
@@ -190,7 +196,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no id": ({}, "agent_id"),
     "an id with a slash": ({"agent_id": "a/b"}, "agent_id"),
     "an id of a route": ({"agent_id": "types"}, "agent_id"),
-    "an unknown field": ({"agent_id": "a", "colour": "red"}, "colour"),
+    "an unknown field": (
+        {"agent_id": "a", "colour": "red"},
+        "colour: this key is not known; known are: agent_id, name, description,",
+    ),
+    "a class that is called, and no address": ({"agent_id": "a", "agent_class": "http"}, "endpoint: an agent of class"),
     "an unknown class": ({"agent_id": "a", "agent_class": "os.system"}, "choose one of: A2AAgent, ChatAgent"),
     "a private address": ({"agent_id": "a", "endpoint": "http://10.0.0.1"}, "LAB_ALLOWED_NETWORKS"),
     "a metadata address": ({"agent_id": "a", "endpoint": "http://0xa9fea9fe/"}, "blocked"),
@@ -200,11 +210,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a blank capability": ({"agent_id": "a", "capabilities": [" "]}, "capabilities"),
     "a key in two lines": ({"agent_id": "a", "api_key": "a\nb"}, "api_key"),
     "a config that is a list": ({"agent_id": "a", "config": []}, "config"),
-    "half a pair": ({"agent_id": "a", "config": {"x": "\ud800"}}, "surrogate"),
+    "half a pair": ({"agent_id": "a", "config": {"x": "\ud800"}}, "Invalid JSON"),
     "a name that is not one": ({"agent_id": "a", "endpoint": "http://xn--/"}, "A-label"),
-    "a NUL": ({"agent_id": "a", "metadata": {"\0": 1}}, "NUL"),
+    "a config that is too large": (
+        {"agent_id": "a", "config": {"x": "y" * 70_000}},
+        "70015 bytes of JSON, at most 65536",
+    ),
+    "a key that is too long": ({"agent_id": "a", "api_key": "k" * 5_000}, "api_key has 5000 characters, at most 4096"),
     "too deep": ({"agent_id": "a", "config": json.loads('{"a":' * 150 + "1" + "}" * 150)}, "nested"),
-    "a number beyond all": ({"agent_id": "a", "config": {"x": float("inf")}}, "infinity"),
+    "a number beyond all": ({"agent_id": "a", "config": {"x": float("inf")}}, "Invalid JSON"),
     "a wrong timeout": ({"agent_id": "a", "endpoint": "http://127.0.0.1", "config": {"timeout": "soon"}}, "timeout"),
 }
 
@@ -218,8 +232,15 @@ async def test_what_is_wrong_is_refused_with_its_name(client: httpx.AsyncClient)
     for raw in (b"", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"agent_id": 1' + b"0" * 5_000 + b"}"):
         answer = await client.post("/agents", content=raw, headers={"content-type": "application/json"})
         assert answer.status_code in (400, 422), raw[:20]
-    body = b'{"agent_id": "a"}'
-    assert (await client.post("/agents", content=body, headers={"content-type": "text/plain"})).status_code == 422
+    wrong_type = {"content-type": "text/plain"}
+    for method, path in (("POST", "/agents"), ("PUT", "/agents/a"), ("PATCH", "/agents/writer")):
+        answer = await client.request(method, path, content=b"{}", headers=wrong_type)
+        assert answer.status_code == 415 and "application/json" in answer.json()["detail"], method
+        assert (await client.request(method, path, content=b"{")).json()["detail"] == "Invalid JSON in request body"
+    known = (await client.patch("/agents/writer", json={"colour": "red"})).json()["detail"]
+    assert known.startswith("colour: this key is not known; known are: name,") and "enabled, active" in known
+    both = await client.patch("/agents/writer", json={"enabled": True, "active": False})
+    assert both.status_code == 422 and "one switch" in both.json()["detail"]
     for path in ("/agents/a%20b", "/agents/..", "/agents/a/nothing", "/agents/%F0%9F%98%80", f"/agents/{'a' * 65}"):
         assert (await client.get(path)).status_code in (404, 422), path
     for query in ("limit=0", "limit=x", "offset=-1", "status=well", "limit=9999"):

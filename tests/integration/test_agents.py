@@ -397,6 +397,22 @@ async def test_half_open_one_caller_of_all_processes_tries(agents: Agents, datab
     assert (await processes[0].get("a")).breaker == Breaker()
 
 
+async def test_who_waits_while_another_ones_answer_closes_the_breaker_may_call(
+    agents: Agents, database: Database
+) -> None:
+    await agents.register(TENANT, new("a"))
+    await sql(database, "UPDATE agents SET failures = 5, open_until = now() - interval '1 s'")
+
+    async def waits() -> Any:
+        return await sql(database, "SELECT 1 FROM pg_locks WHERE NOT granted")
+
+    async with database.pool.connection() as other, other.transaction():
+        await other.execute("UPDATE agents SET failures = 0, open_until = NULL")
+        asked = asyncio.create_task(agents.may_call(TENANT, "a"))
+        await until(waits)
+    await asked
+
+
 async def test_health_and_breaker_are_two_things_and_an_answer_heals_both(agents: Agents, database: Database) -> None:
     await agents.register(TENANT, new("a", endpoint="http://a.example"))
     directory, look = Directory(agents, TENANT), ToCheck(TENANT, "a", "http://a.example")
@@ -414,6 +430,13 @@ async def test_health_and_breaker_are_two_things_and_an_answer_heals_both(agents
     await directory.succeeded("a")
     well = await directory.get("a")
     assert (well.status, well.health_error, well.breaker) == ("idle", None, Breaker())
+    for back in (agents.heartbeat(TENANT, "a"), agents.register(TENANT, new("a", endpoint="http://a.example"))):
+        await agents.record_health(look, Looked("unhealthy", "503"))
+        await sql(database, "UPDATE agents SET check_due_at = now() + interval '1 h'")
+        await back
+        returned = await directory.get("a")
+        assert (returned.health, returned.health_error, returned.status) == ("unknown", None, "idle")
+        assert [one.agent_id for one in await agents.claim_checks(5, 60.0)] == ["a"], "it is looked at now"
 
 
 async def test_an_agent_that_is_not_there_is_told_with_those_that_are_like_it(agents: Agents) -> None:

@@ -137,6 +137,20 @@ async def test_a_crew_that_names_an_agent_that_is_not_registered_is_refused(serv
     assert "zoe" in await served.refused("PUT", "/api/v1/crew", 409, json=body)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [("http://10.0.0.1:9/a", "blocked"), ("http://169.254.169.254", "blocked"),
+     ("http://[::ffff:10.0.0.1]/", "blocked"),
+     ("x", "endpoint")],
+    ids=["private", "metadata", "mapped", "no-url"],
+)  # fmt: skip
+async def test_a_crew_with_an_agent_at_an_address_that_is_not_called_is_refused(
+    served: Served, endpoint: str, told: str
+) -> None:
+    body = {"agents": [agent("a", "HttpAgent", endpoint=endpoint)]}
+    assert told in await served.refused("PUT", "/api/v1/crew", 422, json=body)
+
+
 async def test_a_job_is_accepted_runs_and_tells_its_result(served: Served) -> None:
     crew_id = await keep(served, agent("one"), agent("two"), metadata={"team": 7})
     body = {"crew_id": crew_id, "query": "hello", "metadata": {"ticket": 1, "crew_id": "another's"}}

@@ -18,10 +18,11 @@ from server.db.pool import Database
 from state.agent_ports import AgentCall
 from state.agents import AgentReply
 from state.crew_run import CrewResult, LogEntry, StepOutcome, Tried
-from state.errors import AgentFailed
+from state.errors import AgentFailed, BadRequest
 from state.messages import AgentMessage
 from state.shared import SharedChange
-from tests.unit.graphs.crewing import Players, graph_of, reply
+from tests.fakes import FakeModels
+from tests.unit.graphs.crewing import Players, choice, graph_of, reply
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 
@@ -92,6 +93,18 @@ async def test_a_run_that_failed_leaves_nothing_to_the_next_one(database: Databa
     assert final["result"].output == "up" and len(final["result"].agents) == 1
 
 
+async def test_the_message_of_a_run_that_failed_is_not_asked_in_place_of_what_the_next_one_is_sent(
+    database: Database,
+) -> None:
+    players = Players({"a": (AgentFailed("down"), AgentFailed("down"), "up")})
+    graph, where = on(database, graph_of("sequential", players, "a")), thread()
+    for given in ({"messages": [HumanMessage("one")]}, {"input_data": {"topic": "cats"}}):
+        with pytest.raises(AgentFailed):
+            await graph.ainvoke(given, again(where))
+    await graph.ainvoke({"input_data": {"n": 1}, "messages": [HumanMessage("two")]}, again(where))
+    assert [call.text for call in players.calls] == ["one", "cats", "two"]
+
+
 async def test_a_run_stops_before_an_agent_and_goes_on_without_asking_the_others_again(database: Database) -> None:
     relations = [{"source": "a", "target": ["b", "c"]}, {"source": ["b", "c"], "target": "d"}]
     players = Players()
@@ -128,6 +141,33 @@ async def test_from_an_earlier_checkpoint_a_run_goes_on_with_another_answer(data
     final = await graph.ainvoke(None, forked)
     assert players.asked == ["a", "b", "c", "c"] and players.call("c").text == "x\n\nb: mine"
     assert final["result"].output == "<c>"
+
+
+async def test_a_run_that_goes_on_from_an_earlier_agent_has_each_answer_once_and_tells_none_of_the_later_ones(
+    database: Database,
+) -> None:
+    players = Players()
+    graph, where = on(database, graph_of("sequential", players, "a", "b", "c")), thread()
+    await graph.ainvoke({"query": "x"}, where)
+    forked = await graph.aupdate_state(where, {}, as_node="a")
+    final = await graph.ainvoke(None, {**forked, "run_id": uuid4()})
+    assert players.asked == ["a", "b", "c", "b", "c"]
+    assert players.call("b").text == "x\n\na: <a>" and set(players.call("b").input["context"]["results"]) == {"a"}
+    assert final["result"].agent_ids == ("a", "b", "c") and final["result"].metadata["steps"]["completed"] == 3
+
+
+async def test_an_adaptive_crew_decides_where_somebody_wrote_into_the_thread_and_refuses_nobody(
+    database: Database,
+) -> None:
+    graph, where = (
+        on(database, graph_of("adaptive", Players(), "a", "b", models=FakeModels(choice("b"), choice("end")))),
+        thread(),
+    )
+    await graph.aupdate_state(where, {"task": "x"}, as_node="a")
+    final = await graph.ainvoke(None, again(where))
+    assert final["result"].agent_ids == ("b",)
+    with pytest.raises(BadRequest, match="no agent 'nobody'"):
+        await graph.aupdate_state(where, {"choice": "nobody"}, as_node="decide")
 
 
 async def test_of_a_run_that_was_cut_off_no_finished_agent_is_asked_again_however_many_wait(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -303,3 +304,80 @@ async def test_an_assistant_that_is_no_flow_any_more_spoils_no_list(served: Serv
     assert [one["node_count"] for one in listed if one["flow_id"] == flow_id] == [0]
     assert await served.refused("POST", "/flows/execute", 409, json={"flow_id": flow_id})
     await served.ok("DELETE", f"/flows/{flow_id}", 204)
+
+
+async def test_several_questions_are_answered_one_by_one(served: Served) -> None:
+    flow_id = await keep(
+        served,
+        node("draft", agent_id="Echo"),
+        node("one", "draft", type="human", config={"question": "first?"}),
+        node("two", "draft", type="human", config={"question": "second?"}),
+        {"id": "last", "depends_on": ["one", "two"], "agent_id": "Seen"},
+    )
+    asked = await run(served, flow_id)
+    path = f"/executions/{asked['execution_id']}"
+    ids = {one["value"]["question"]: one["id"] for one in asked["interrupts"]}
+    assert set(ids) == {"first?", "second?"}
+    assert ids["first?"] in await served.refused("POST", f"{path}/resume", 422, json={"answer": "which?"})
+    for question in ids:
+        await served.ok("POST", f"{path}/resume", 202, json={"answer": f"to {question}", "interrupt_id": ids[question]})
+        name, told = (await heard(served, asked["execution_id"]))[-1]
+    assert name == "result" and told["status"] == "COMPLETED"
+    given = told["node_results"]["last"]["input"]
+    assert "to first?" in json.dumps(given["one"]) and "to second?" in json.dumps(given["two"])
+    assert len(await served.ok("GET", f"/executions?flow_id={flow_id}")) == 1
+
+
+ODD = (
+    None, True, 0, -1, 1.5, 1e308, 2**70, "", "a" * 300, "\0", "\ud83d", "../x", "%2f", [], {}, [[]], {"a": {}},
+    "${input.x}", "${", "http://10.0.0.1/", "Echo", "sequential",
+)  # fmt: skip
+
+
+def oddly(value: Any, chance: random.Random) -> Any:
+    """`value` with something odd in one place of it, or without one of its keys."""
+    changed = json.loads(json.dumps(value))
+    inner = changed
+    while True:
+        key = chance.choice(list(inner)) if isinstance(inner, dict) else chance.randrange(len(inner))
+        if not (isinstance(inner[key], dict | list) and inner[key] and chance.random() < 0.7):
+            break
+        inner = inner[key]
+    if chance.random() < 0.8:
+        inner[key] = chance.choice(ODD)
+    else:
+        del inner[key]
+    return changed
+
+
+async def test_odd_requests_are_answered_and_break_nothing(served: Served) -> None:
+    good = flow(
+        node("a", agent_id="Echo", config={"prompt": "${query}", "timeout": 5, "attempts": 1}),
+        node("b", "a", capability="seeing", config={"input": {"k": "${a}"}}),
+        metadata={"x": 1},
+    )
+    crew = {"crew_id": "odd", "agents": [{"agent_id": "x", "agent_class": "Echo", "config": {"attempts": 1}}]}
+    await served.ok("PUT", "/api/v1/crew", 201, json=crew)
+    await served.ok("POST", "/flows", 201, json=good)
+    asked = {"query": "q", "metadata": {"own_thread": 1, "job_id": "x"}, "context": {"seed": 1}, "input_data": {"t": 1}}
+    requests = (
+        ("PUT", "/api/v1/crew", {**crew, "execution_mode": "parallel", "metadata": {}, "max_parallel_tasks": 2}),
+        ("POST", "/flows", good),
+        ("POST", "/flows/validate", good),
+        ("POST", "/flows/execute", {**asked, "flow_id": good["flow_id"]}),
+        ("POST", "/api/v1/crew/execute", {**asked, "crew_id": "odd"}),
+        ("POST", "/api/v1/crew/cleanup", {"older_than_hours": 1_000, "dry_run": True}),
+        ("POST", f"/executions/{uuid4()}/resume", {"answer": 1, "interrupt_id": "x"}),
+    )
+    chance, answered = random.Random(7), set()
+    for _ in range(15):
+        for method, path, body in requests:
+            content = json.dumps(oddly(body, chance))
+            response = await served.http.request(
+                method, path, content=content, headers={"content-type": "application/json"}
+            )
+            assert response.status_code < 500, (method, path, content, response.text)
+            answered.add((path, response.status_code))
+    assert {("/flows", 201), ("/flows", 422), ("/api/v1/crew/execute", 202), ("/api/v1/crew/execute", 422)} <= answered
+    for path in ("/executions", "/api/v1/crew/jobs", "/api/v1/crew", "/flows", "/monitoring/executions"):
+        await served.ok("GET", path)

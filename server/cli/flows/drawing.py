@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from graphs.flows.check import check_flow
-from graphs.flows.compile import build
+from graphs.flows.compile import team_of
 from graphs.flows.faults import FlowErrors
 from graphs.flows.order import supersteps
-from graphs.services import Services, lab_tools
-from graphs.teams import needs_of
+from graphs.services import Services
+from graphs.teams import needs_of, wire
 from server.cli.flows.finding import Chosen, DataDirOption, FlowArgument, find, quiet_settings, shipped_or_file
 from server.cli.flows.picture import picture
 from server.cli.terminal import shown
@@ -48,8 +48,9 @@ def mermaid(settings: Settings, chosen: Chosen) -> str:
     """As `/assistants/{id}/graph` draws it: the graph itself, compiled."""
     models = open_models_of(settings)
     try:
-        graph = build(chosen.spec, needs_of(Services(models=models, tools=lab_tools(models)))).compile()
-        return graph.get_graph().draw_mermaid()
+        needs = needs_of(Services(models=models))
+        # Not `build`: it wants each tool to be there, and those of MCP servers and plugins are not opened here.
+        return wire(team_of(chosen.spec, needs), needs).compile().get_graph().draw_mermaid()
     finally:
         models.close()
 

@@ -38,7 +38,12 @@ class Chosen:
 
 def is_file(flow: str) -> bool:
     """Whether this names a file: there is one, or it is written like one."""
-    return "/" in flow or flow.lower().endswith(SUFFIXES) or Path(flow).is_file()
+    if "/" in flow or flow.lower().endswith(SUFFIXES):
+        return True
+    try:
+        return Path(flow).is_file()
+    except OSError:  # longer than the name of any file
+        return False
 
 
 def read_file(flow: str) -> Chosen:

@@ -30,7 +30,8 @@ LAST: Colour = (222, 245, 226)
 
 Canvas = NDArray[np.uint8]
 Item = tuple[str, ...]
-"""In a row: `(node,)`, or `(source, target)`, a line that passes it."""
+"""In a row: `(node,)`, or `("past", node)`, the line that leads from it to all those further down."""
+PAST = "past"
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,11 @@ def laid_out(rounds: Sequence[Sequence[str]], needs: Mapping[str, Sequence[str]]
     """The rows with the lines that pass them, each item near what is above it."""
     row_of = {step: number for number, steps in enumerate(rounds) for step in steps}
     rows: list[list[Item]] = [[(step,) for step in steps] for steps in rounds]
-    for target, sources_ in needs.items():
-        for source in sources_:
-            for passed in range(row_of[source] + 1, row_of[target]):
-                rows[passed].append((source, target))
+    # One line for all that a step leads to: of a hundred steps that need all before them there are thousands.
+    last = {source: row_of[target] for target in row_of for source in needs[target]}
+    for source in row_of:
+        for passed in range(row_of[source] + 1, last.get(source, 0)):
+            rows[passed].append((PAST, source))
     for above, below in pairwise(rows):
         order = {item: place for place, item in enumerate(above)}
         below.sort(key=lambda item: _mean([order[source] for source in sources(item, order, needs)]))
@@ -84,11 +86,9 @@ def laid_out(rounds: Sequence[Sequence[str]], needs: Mapping[str, Sequence[str]]
 
 
 def sources(item: Item, above: Collection[Item], needs: Mapping[str, Sequence[str]]) -> list[Item]:
-    """What of the row above leads to an item: steps, and lines that end or go on here."""
-    if len(item) == 2:
-        return [one for one in ((item[0],), item) if one in above]
-    wanted = [((source,), (source, item[0])) for source in needs[item[0]]]
-    return [one for pair in wanted for one in pair if one in above]
+    """What of the row above leads to an item: steps, and lines that pass them."""
+    wanted = needs[item[0]] if len(item) == 1 else [item[1]]
+    return [one for source in wanted for one in ((source,), (PAST, source)) if one in above]
 
 
 def placed(rows: Sequence[Sequence[Item]]) -> list[dict[Item, Place]]:
@@ -119,7 +119,7 @@ def png(canvas: Canvas) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     # Each row begins with its filter, here none.
     raw = np.insert(canvas.reshape(height, width * 3), 0, 0, axis=1).tobytes()
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 9)), (b"IEND", b""))
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
@@ -151,11 +151,8 @@ def _box(canvas: Canvas, place: Place, text: str, fill: Colour) -> None:
 def _line(canvas: Canvas, above: Place, below: Place, *, arrow: bool) -> None:
     start, end = (above.middle, above.bottom), (below.middle, below.top)
     steps = max(abs(end[0] - start[0]), end[1] - start[1], 1)
-    for column, row in zip(
-        np.linspace(start[0], end[0], steps + 1).astype(int),
-        np.linspace(start[1], end[1], steps + 1).astype(int),
-        strict=True,
-    ):
-        canvas[row, column - 1 : column + 1] = EDGE
+    columns = np.linspace(start[0], end[0], steps + 1).astype(int)
+    rows = np.linspace(start[1], end[1], steps + 1).astype(int)
+    canvas[rows, columns - 1] = canvas[rows, columns] = EDGE
     for depth in range(8 if arrow else 0):
         canvas[end[1] - depth - 1, end[0] - depth // 2 - 1 : end[0] + depth // 2 + 1] = EDGE

@@ -21,6 +21,9 @@ from server.lab import TENANT, Lab
 from server.wire.executions import RunSettings
 from state.errors import BadRequest
 
+MAX_INPUT_BYTES = 20_000_000
+"""Of a file with a run's input: as much as the server takes of a request."""
+
 JsonLines = Annotated[bool, typer.Option("--json", help="print events as JSON lines")]
 
 
@@ -99,7 +102,7 @@ def read_input(query: str | None, given: str | None) -> dict[str, Any]:
     said: dict[str, Any] = {} if query is None else {"query": query}
     if given is None:
         return said
-    text = read_text(Path(given[1:])) if given.startswith("@") else given
+    text = read_text(Path(given[1:]), most=MAX_INPUT_BYTES) if given.startswith("@") else given
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -11,9 +11,10 @@ SET name = excluded.name, description = excluded.description, agent_type = exclu
     metadata = excluded.metadata, updated_at = now(),
     api_key = CASE WHEN %(keeps_key)s AND agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.api_key
                    ELSE excluded.api_key END,
-    -- What was known of another address says nothing of this one.
-    health = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.health ELSE 'unknown' END,
-    health_error = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.health_error END,
+    -- What was known of another address says nothing of this one; and whoever registers again may be back.
+    health = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint AND agents.health <> 'unhealthy'
+                  THEN agents.health ELSE 'unknown' END,
+    health_error = NULL,
     health_seconds = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.health_seconds END,
     checked_at = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.checked_at END,
     failures = CASE WHEN agents.endpoint IS NOT DISTINCT FROM excluded.endpoint THEN agents.failures ELSE 0 END,
@@ -149,11 +150,12 @@ SET enabled = %(enabled)s, updated_at = now(), check_due_at = now(),
 WHERE tenant_id = %(tenant_id)s AND agent_id = %(agent_id)s
 RETURNING agent_id
 
--- heartbeat: without an address this is all there is to know of its health; with one it is looked at soon
+-- heartbeat: without an address this is all there is to know of its health; with one that was offline it may be called
+-- again, and is looked at now
 UPDATE agents
 SET heartbeat_at = now(),
-    health = CASE WHEN endpoint IS NULL THEN 'healthy' ELSE health END,
-    health_error = CASE WHEN endpoint IS NULL THEN NULL ELSE health_error END,
+    health = CASE WHEN endpoint IS NULL THEN 'healthy' WHEN health = 'unhealthy' THEN 'unknown' ELSE health END,
+    health_error = NULL,
     checked_at = CASE WHEN endpoint IS NULL THEN now() ELSE checked_at END,
     check_due_at = CASE WHEN health = 'unhealthy' THEN now() ELSE check_due_at END
 WHERE tenant_id = %(tenant_id)s AND agent_id = %(agent_id)s

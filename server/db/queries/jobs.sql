@@ -108,6 +108,21 @@ SELECT NOT EXISTS (
     SELECT 1 FROM runs WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s
 ) AS empty;
 
--- said_lately: messages of the last hour, those between the steps of executions among them
-SELECT count(*) AS count FROM agent_messages
-WHERE tenant_id = %(tenant_id)s AND created_at > now() - interval '1 hour';
+-- said: messages that are kept, those between the steps of executions among them, by who sent and who received them
+WITH edges AS (
+    SELECT from_agent, to_agent, count(*) AS sent, count(delivered_at) AS received,
+           count(*) FILTER (WHERE written_at > now() - interval '1 hour') AS sent_lately,
+           count(*) FILTER (WHERE delivered_at > now() - interval '1 hour') AS received_lately
+    FROM agent_messages
+    WHERE tenant_id = %(tenant_id)s
+    GROUP BY from_agent, to_agent
+)
+SELECT agent_id, sum(sent)::bigint AS sent, sum(received)::bigint AS received,
+       sum(sent_lately)::bigint AS sent_lately, sum(received_lately)::bigint AS received_lately
+FROM (
+    SELECT from_agent AS agent_id, sent, 0 AS received, sent_lately, 0 AS received_lately FROM edges
+    UNION ALL
+    SELECT to_agent, 0, received, 0, received_lately FROM edges
+) AS told
+GROUP BY agent_id
+ORDER BY sum(sent) + sum(received) DESC, agent_id;

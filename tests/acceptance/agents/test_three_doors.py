@@ -126,3 +126,16 @@ def test_a_flow_as_yaml_runs_over_registered_agents(client: Client, four: dict[s
     assert sent["input"] == {"b": done["node_results"]["b"], "c": done["node_results"]["c"]}
     assert sent["config"]["tone"] == "dry" and sent["execution"] == done["execution_id"]
     assert client.messages(done["execution_id"])[-1] == ("last", "client")
+
+
+@pytest.mark.parametrize("as_node", ["first", "last", "finish"])
+def test_a_state_that_no_later_run_could_read_is_refused(
+    as_node: str, client: Client, four: dict[str, HttpAgent]
+) -> None:
+    client.save("changed", *map(registered, four))
+    thread_id = client.run("changed", QUERY)["thread_id"]
+    for values in ({"outcomes": [{"step": 1}]}, {"shared": [{}]}, {"task": ["x"]}, {"agent_messages": [1]}):
+        client.ask("POST", f"/threads/{thread_id}/state", json={"values": values, "as_node": as_node}, expect=400)
+    client.ask("POST", f"/threads/{thread_id}/state", json={"values": {"task": "other"}, "as_node": as_node})
+    again = client.run("changed", "and now?", thread_id=thread_id)
+    assert again["result"]["output"] == "last(right(left(first(and now?))))"

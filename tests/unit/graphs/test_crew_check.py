@@ -44,7 +44,6 @@ def refused(data: Any) -> list[str]:
         ({"agents": [{"agent_id": "a", "tools": ["calculater"]}]}, "agents[0].tools[0]: there is no tool 'calculater'"),
         ({"shared_tools": ["nope"]}, "shared_tools[0]: there is no tool 'nope'; tools are: calculator, convert"),
         ({"agents": [{"agent_id": "a", "config": {"temperature": "x"}}]}, "agents[0].config: agent 'a': config.temp"),
-        ({"flow_relations": [relation("a", "b")]}, "flow_relations: a crew of the mode sequential has no flow_rel"),
         ({"aggregator": "a"}, "aggregator: a crew of the mode sequential has no aggregator"),
         (
             {"execution_mode": "parallel", "aggregator": "c"},

@@ -10,10 +10,12 @@ from uuid import uuid4
 import pytest
 from langgraph.store.memory import InMemoryStore
 
+from nodes.agents.base import AgentContext
 from nodes.teams.shared import MAX_CHANGES, MAX_KEYS, MAX_STEP_BYTES, WATCHED, Blackboard, Blackboards, SharedView
 from nodes.teams.stored import HISTORY, StoredContext
 from state.errors import BadRequest
 from state.shared import SharedChange, values_of
+from tests.unit.nodes.agents.values import call_of, needs_of
 
 
 def nested(depth: int) -> list[Any]:
@@ -178,6 +180,16 @@ async def test_a_stored_context_outlives_runs_and_keeps_every_change() -> None:
     assert await StoredContext(store, ("flow", "my.crew/1"), "a").history("style") == []
     with pytest.raises(BadRequest):
         await first.set("x", float("nan"))
+
+
+async def test_an_agent_reaches_what_its_crew_stores_and_nothing_outside_of_one() -> None:
+    store, crew = InMemoryStore(), ("crew", "writers")
+    inside = AgentContext(call_of(memory=store, definition=crew), needs_of(), {})
+    await inside.shared_store.set("style", "dry")
+    assert (await StoredContext(store, crew, "client").history("style"))[0].by == "ana"
+    for given in ({"memory": store}, {"definition": crew}):
+        with pytest.raises(BadRequest, match="ana"):
+            _ = AgentContext(call_of(**given), needs_of(), {}).shared_store
 
 
 async def test_a_stored_history_is_bounded() -> None:

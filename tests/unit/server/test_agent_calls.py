@@ -84,6 +84,22 @@ async def test_the_newest_calls_are_kept_while_postgres_is_away(caplog: pytest.L
     assert "2 calls of agents were not kept" in caplog.text
 
 
+async def test_the_end_of_a_call_that_is_known_to_run_is_not_given_up() -> None:
+    rows = Rows()
+    calls = log_over(rows, most_waiting=3)
+    known = begin(calls, "known")
+    await calls.flush()
+    calls.end(known)
+    for name in "abcd":
+        calls.end(begin(calls, name))
+    await calls.flush()
+    assert [call.agent_id for call in rows.batches[1]] == ["known", "c", "d"]
+    for name in "efgh":
+        calls.end(begin(calls, name))
+    await calls.flush()
+    assert [call.agent_id for call in rows.batches[2]] == ["f", "g", "h"], "what has ended is an old call as others are"
+
+
 async def test_a_call_that_postgres_does_not_take_costs_none_of_the_others(caplog: pytest.LogCaptureFixture) -> None:
     rows = Rows()
     calls = log_over(rows)

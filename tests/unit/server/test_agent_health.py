@@ -17,10 +17,10 @@ from server.cli.agents.entries import read_agents, read_key
 from server.cli.agents.listing import agent_grid, agent_table, figures_line, read_status
 from server.cli.terminal import wide_console
 from server.db.agent_runs import AgentFigures
-from server.db.agent_shapes import ToCheck
+from server.db.agent_shapes import Looked, ToCheck
 from server.wire.agents import AgentInfo, agent_info, breaker_info
 from state.agents import AgentRecord, Breaker
-from state.errors import AgentFailed, BadRequest
+from state.errors import AgentFailed, BadRequest, NoDatabase
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -58,6 +58,43 @@ async def test_nothing_that_a_client_raises_ends_the_looks() -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(broken)) as client:
         assert (await look(client, "http://a.example")).error == "its health check failed: KeyError: 'a layer below'"
         assert (await look(client, "http://[")).health == "unhealthy"
+
+
+class Kept:
+    """What is kept of looks; the first time Postgres is away."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    async def record_health(self, agent: ToCheck, looked: Looked) -> None:
+        self.kept.append(looked.health)
+        if len(self.kept) == 1:
+            raise NoDatabase("away")
+
+
+async def test_those_who_ask_at_the_same_time_share_a_look_and_one_that_came_to_nothing_is_made_again() -> None:
+    asked, may_answer = 0, asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        await may_answer.wait()
+        return httpx.Response(200)
+
+    def client(timeout: float) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.MockTransport(answer), timeout=timeout)
+
+    agents, agent = Kept(), ToCheck("default", "a", "http://a.example")
+    poller = HealthPoller(agents, None, client, interval=30, call_days=1)  # type: ignore[arg-type]
+    looks = [asyncio.create_task(poller.check(agent)) for _ in range(4)]
+    while not asked:
+        await asyncio.sleep(0)
+    looks[1].cancel()
+    may_answer.set()
+    told = await asyncio.gather(*looks, return_exceptions=True)
+    assert [type(one) for one in told] == [NoDatabase, asyncio.CancelledError, Looked, Looked]
+    assert (asked, told[2]) == (2, told[3])
+    assert (await poller.check(agent)).health == "healthy" and asked == 3, "whoever asks later is told what is then"
 
 
 class ReadOnly:

@@ -1,5 +1,7 @@
 """Settings: the example file is right, mistakes are one line that names the variable."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,14 @@ def test_a_mistake_in_the_keys_is_told_without_them(monkeypatch: pytest.MonkeyPa
     with pytest.raises(BadRequest, match=r"LAB_PROVIDER_KEYS: .*expected name=key") as caught:
         read_settings()
     assert "secret" not in f"{caught.value} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize(("said", "then"), [({}, "true"), ({"LANGGRAPH_STRICT_MSGPACK": "false"}, "false")], ids=str)
+def test_a_server_reads_checkpoints_strictly_unless_the_operator_says_otherwise(
+    said: dict[str, str], then: str
+) -> None:
+    code = (
+        "import server, sys, os; assert 'langgraph' not in sys.modules; print(os.environ['LANGGRAPH_STRICT_MSGPACK'])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], env=said, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == then

@@ -161,6 +161,7 @@ async def test_public_targets_are_accepted(url: str) -> None:
         ("http://nowhere.invalid/", 422, "Webhook host blocked: DNS resolution failed"),
         ("ftp://example.com/", 422, "Webhook host blocked: scheme 'ftp' not allowed"),
         ("example.com", 422, "Invalid webhook hostname ''"),
+        ("http://xn--a.example/", 422, "Invalid webhook hostname 'xn--a.example'"),
         ("http://", 422, "Invalid webhook hostname ''"),
         ("http://[bad", 400, "Invalid IPv6 URL"),
         ("https://example.com:99999/", 400, "Port out of range 0-65535"),
@@ -170,6 +171,8 @@ async def test_the_words_are_the_references(url: str, status: int, said: str) ->
     async def resolver(host: str, port: int) -> list[str]:
         if host == "nowhere.invalid":
             raise OSError
+        if host.startswith("xn--"):
+            return ["8.8.8.8"]
         return ["127.0.0.1"] if host in ("0177.0.0.1", "2130706433") else [host]
 
     with pytest.raises(BadRequest) as refused:

@@ -70,6 +70,7 @@ class Registered:
     records: Sequence[AgentRecord] = ()
     open: frozenset[str] = frozenset()
     told: list[str] = field(default_factory=list)
+    sought: list[str | None] = field(default_factory=list)
     gone: Exception | None = None
 
     async def get(self, agent_id: str) -> AgentRecord:
@@ -79,6 +80,7 @@ class Registered:
         raise NotFound(f"there is no agent '{agent_id}'")
 
     async def find(self, *, capability: str | None = None, endpoint: str | None = None) -> list[AgentRecord]:
+        self.sought.append(capability or endpoint)
         return [
             record
             for record in self.records
@@ -258,6 +260,38 @@ async def test_where_asking_again_cannot_help_others_are_asked_at_once(
     assert asked.directory.told == ["b well"], "neither counts against the agent"
 
 
+GONE = agent("a", "writing", health="unhealthy", health_error="refused")
+GONE_TOO = agent("b", "writing", health="unhealthy")
+
+
+@pytest.mark.parametrize("step", [BY_ID, BY_CAPABILITY], ids=["by id", "by capability"])
+async def test_one_that_is_offline_is_asked_after_all_where_nobody_else_can_be(step: Step) -> None:
+    back = team(GONE, GONE_TOO, a=[DOWN, HELLO])
+    with pytest.raises(AgentFailed, match=r"^down$"):
+        await back.ask(step, last=False)
+    answered = await back.ask(step, attempt=2)
+    assert (answered.agent_id, answered.attempts, answered.tried) == ("a", 2, ())
+    assert back.directory.told == ["a failed", "a well"], "what the registry takes for its return"
+    away = team(GONE, a=DOWN)
+    with pytest.raises(NoAnswer, match=r"^a: down$") as nobody:
+        await away.ask(step, attempt=3)
+    assert (nobody.value.attempts, away.log.begun) == (3, [("a", 3)]), "only calls count"
+
+
+async def test_one_that_is_offline_is_asked_last_and_once_where_others_fail() -> None:
+    asked = team(GONE, *OTHERS, a=HELLO, b=DOWN, c=TimedOut("late"))
+    answered = await asked.ask(BY_ID, last=False)
+    assert (asked.kind.asked, answered.agent_id, answered.attempts) == (["b", "c", "a"], "a", 3)
+    assert [one.agent_id for one in answered.tried] == ["b", "c"]
+    asked = team(GONE, *OTHERS, a=DOWN, b=DOWN, c=DOWN)
+    with pytest.raises(NoAnswer, match=r"^b: down; c: down; a: down$"):
+        await asked.ask(BY_ID, last=False)
+    resting = team(GONE, open=["a"], a=HELLO)
+    with pytest.raises(NoAnswer, match=r"^a: a rests$"):
+        await resting.ask(BY_ID, last=False)
+    assert resting.kind.asked == []
+
+
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -300,6 +334,7 @@ async def test_nobody_is_asked_twice_and_no_more_than_five_instead() -> None:
     assert asked.kind.asked == ["a", *(f"x{n}" for n in range(MAX_FALLBACKS))]
     assert [one.agent_id for one in nobody.value.tried] == asked.kind.asked
     assert nobody.value.attempts == 2 + 1 + MAX_FALLBACKS
+    assert asked.directory.sought == ["review"], "who is enough need not be looked for"
     assert str(nobody.value).startswith("a: down; x0: down; ")
 
 

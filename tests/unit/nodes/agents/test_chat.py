@@ -175,6 +175,7 @@ async def test_an_exchange_of_a_step_that_runs_again_is_kept_once_and_only_so_ma
     agent = KIND.make(spec_of(config={"memory": 2}), needs_of(models))
     for text in ("one", "one", "two", "three", "four"):
         await agent.process(call_of(text, memory=store, execution_id=RUN))
+    assert [message.text for message in models.asked[1]] == ["one"], "what it said before a crash is not told to it"
     assert [message.text for message in models.asked[-1]] == ["two", "c", "three", "d", "four"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, TypedDict
 
@@ -107,6 +108,21 @@ async def test_an_assistants_settings_are_its_context_and_the_callers_is_not_han
     assert (await ask(one_node(Chat, node, Context), found=found)).text == "Context other"
     with pytest.raises(BadRequest, match=r"config\.context: temperature"):
         await ask(one_node(Chat, node, Context), {"context": {"temperature": "hot"}})
+
+
+async def test_a_setting_that_its_contexts_base_class_has_is_one_of_its_own() -> None:
+    @dataclass
+    class Named:
+        model: str = "none"
+
+    @dataclass
+    class Counted(Named):
+        most: int = 1
+
+    def node(state: Chat, runtime: Runtime[Counted]) -> dict[str, Any]:
+        return {"messages": [AIMessage(f"{runtime.context.model} {runtime.context.most}")]}
+
+    assert (await ask(one_node(Chat, node, Counted), {"context": {"model": "big", "most": 2}})).text == "big 2"
 
 
 async def test_its_interrupts_are_those_of_the_run_that_asks() -> None:

@@ -39,6 +39,16 @@ class Twice(ParrotKind):
     name = "chatagent"
 
 
+class Faulty(ChatKind):
+    name = "FaultyAgent"
+
+    def check(self, spec):
+        raise TypeError("not today")
+
+    def make(self, spec, needs, record=None):
+        self.check(spec)
+
+
 other = 7
 '''
 
@@ -48,6 +58,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the path with the distribution `lab-shouters` in it."""
     (tmp_path / "lab_shouters.py").write_text(CODE)
     (tmp_path / "lab_broken.py").write_text("raise RuntimeError('not today')\n")
+    (tmp_path / "lab_exits.py").write_text("raise SystemExit(3)\n")
     entries = {
         "shouter": "lab_shouters:Shouter",
         "parrot": "lab_shouters:ParrotKind",
@@ -55,7 +66,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "twice": "lab_shouters:Twice",
         "number": "lab_shouters:other",
         "missing": "lab_shouters:Nobody",
+        "faulty": "lab_shouters:Faulty",
         "broken": "lab_broken:Agent",
+        "exits": "lab_exits:Agent",
     }
     install(tmp_path, "lab-shouters", "1.2", {"shouter": entries["shouter"], "parrot": entries["parrot"]})
     install(
@@ -105,12 +118,20 @@ async def test_what_is_switched_on_is_a_kind_by_its_entry_or_by_its_distribution
         ("nothing", r"no agent package 'nothing'; installed: .*shouter \(lab-shouters\)"),
         ("broken", r"broken \(lab-faulty\): it cannot be imported: RuntimeError: not today"),
         ("missing", r"missing \(lab-faulty\): it cannot be imported: AttributeError"),
+        ("exits", r"it cannot be imported: SystemExit: 3"),
         ("silent", r"class Silent: it has no execute"),
         ("number", r"neither derived from BaseAgent nor a kind of agent: it has no name"),
         ("twice", r"an agent class 'chatagent' already"),
     ],
-    ids=["unknown", "raises", "missing", "no execute", "a number", "taken"],
+    ids=["unknown", "raises", "missing", "exits", "no execute", "a number", "taken"],
 )
 def test_a_package_that_cannot_be_used_is_refused_by_its_name(site: Path, name: str, words: str) -> None:
     with pytest.raises(BadRequest, match=rf"LAB_AGENT_PACKAGES: .*{words}"):
         load([name], taken=["ChatAgent"])
+
+
+def test_what_a_kind_of_somebody_elses_raises_is_a_refusal(site: Path) -> None:
+    (kind,) = load(["faulty"])
+    for refuse in (lambda: kind.check(spec_of()), lambda: kind.make(spec_of(), needs_of())):
+        with pytest.raises(BadRequest, match="agent 'ana': FaultyAgent fails with it: TypeError: not today"):
+            refuse()

@@ -1,11 +1,12 @@
 """What of an agent's answer can be kept."""
 
 from datetime import UTC, datetime
+from enum import IntEnum
 from typing import Any
 
 import pytest
 
-from nodes.agents.plain import MAX_DEPTH, kept
+from nodes.agents.plain import MAX_CHARS, MAX_DEPTH, kept
 from state.agents import AgentReply
 from state.errors import AgentFailed
 
@@ -48,6 +49,32 @@ def test_plain_json_is_kept_and_texts_are_made_storable(output: Any, plain: Any)
 def test_what_is_no_plain_json_is_a_failure_of_the_agent(output: Any, told: str) -> None:
     with pytest.raises(AgentFailed, match=f"^{told}$"):
         kept(AgentReply(output=output, text=""))
+
+
+class Colour(IntEnum):
+    RED = 1
+
+
+class Share(float):
+    """As numpy's numbers are."""
+
+
+def test_of_a_class_derived_from_a_number_the_number_is_kept() -> None:
+    output = kept(AgentReply(output=[Colour.RED, Share(0.5), True], text="")).output
+    assert [type(one) for one in output] == [int, float, bool] and output == [1, 0.5, True]
+
+
+def test_what_is_too_big_or_holds_itself_is_a_failure_of_the_agent() -> None:
+    twice: list[Any] = []
+    twice += [twice, twice]
+    shared: Any = 1
+    for _ in range(40):
+        shared = [shared, shared]
+    for output in ("x" * (MAX_CHARS + 1), twice, shared):
+        with pytest.raises(AgentFailed, match=r"bigger than 5,000,000 characters|nested deeper"):
+            kept(AgentReply(output=output, text=""))
+    with pytest.raises(AgentFailed, match="the text is bigger"):
+        kept(AgentReply(output="", text="x" * (MAX_CHARS + 1)))
 
 
 def test_a_text_that_is_none_is_a_failure_of_the_agent() -> None:

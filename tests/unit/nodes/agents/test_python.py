@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Mapping
@@ -210,6 +211,71 @@ async def test_what_no_database_can_keep_of_a_text_is_replaced() -> None:
     assert reply.output == {"text": "half \ufffd", "several": [True, None]} and reply.text == "half \ufffd"
 
 
+async def test_what_it_changes_in_its_input_and_settings_changes_nothing_else() -> None:
+    class Changes(BaseAgent):
+        def execute(self, input: Any, context: Any) -> int:  # type: ignore[override]
+            input["list"].append(2)
+            context.config["list"].append(2)
+            return len(context.call.input["list"])
+
+    given, own = {"list": [1]}, {"list": [1]}
+    assert (await answer(Changes, given=given, own=own)).output == 2
+    assert (given, own) == ({"list": [1]}, {"list": [1]})
+
+
+async def test_agents_that_never_return_take_no_thread_from_others(caplog: pytest.LogCaptureFixture) -> None:
+    go_on = threading.Event()
+
+    class Hangs(BaseAgent):
+        def execute(self, input: Mapping[str, Any], context: AgentContext) -> None:
+            go_on.wait(60)
+
+    hanging = [asyncio.create_task(answer(Hangs)) for _ in range(40)]
+    await asyncio.sleep(0)
+    for task in hanging:
+        task.cancel()
+    assert {type(one) for one in await asyncio.gather(*hanging, return_exceptions=True)} == {asyncio.CancelledError}
+    assert caplog.messages == ["agent ana in step ana goes on in its thread, though nobody waits for it any more"] * 40
+    async with asyncio.timeout(5):
+        assert await asyncio.to_thread(lambda: "free") == "free"
+    go_on.set()
+
+
+@pytest.mark.parametrize(
+    "error", [StopIteration(1), KeyboardInterrupt(), SystemExit(3)], ids=["stop", "ctrl-c", "exit"]
+)
+async def test_what_a_thread_raises_is_the_agents_failure(error: BaseException) -> None:
+    class Raises(BaseAgent):
+        def execute(self, input: Mapping[str, Any], context: AgentContext) -> None:
+            raise error
+
+    with pytest.raises(AgentFailed, match=type(error).__name__):
+        await answer(Raises)
+
+
+async def test_a_reply_without_a_count_has_that_of_the_models_it_asked() -> None:
+    class Asks(BaseAgent):
+        async def execute(self, input: Mapping[str, Any], context: AgentContext) -> AgentReply:
+            said = await context.chat().ainvoke(context.text)
+            return AgentReply(output={"said": said.text}, text="said")
+
+    reply = await answer(Asks, FakeModels("It is two"))
+    assert (reply.text, reply.input_tokens, reply.output_tokens) == ("said", 1, 3)
+
+
+async def test_what_it_notes_and_streams_is_plain_json() -> None:
+    class Notes(BaseAgent):
+        async def execute(self, input: Mapping[str, Any], context: AgentContext) -> Any:
+            await context.memory.put("a\0", {"half": "\ud800"})
+            with pytest.raises(AgentFailed, match="the note holds a object"):
+                await context.memory.put("b", object())
+            with pytest.raises(AgentFailed, match="the event holds nan"):
+                context.stream({"share": float("nan")})
+            return dict(await context.memory.search())
+
+    assert (await answer(Notes, memory=InMemoryStore())).output == {"a\ufffd": {"half": "\ufffd"}}
+
+
 async def test_a_whole_reply_is_taken_as_it_is() -> None:
     class Whole(BaseAgent):
         async def execute(self, input: Mapping[str, Any], context: AgentContext) -> AgentReply:
@@ -250,6 +316,8 @@ def made(**members: Any) -> type[BaseAgent]:
         (made(CAPABILITIES={"counting"}), "CAPABILITIES is a list of texts"),
         (made(CAPABILITIES=("counting", 3)), "CAPABILITIES: 3"),
         (made(CAPABILITIES=("",)), r"capabilities\.0: ''"),
+        (made(CAPABILITIES=("a\0b",)), "no text of one line"),
+        (made(TOOLS="calculator"), "TOOLS is a list of texts"),
         (made(NAME="two words"), "NAME 'two words'"),
         (made(NAME=7), "NAME 7"),
         (made(__init__=lambda self, key: None), "without arguments"),
@@ -263,6 +331,8 @@ def made(**members: Any) -> type[BaseAgent]:
         "a set",
         "a number",
         "empty",
+        "nul",
+        "one tool",
         "two words",
         "name is a number",
         "arguments",

@@ -1,15 +1,16 @@
 """Who goes on in an adaptive crew: tables of what the last agent said, and models that cannot be asked."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from langgraph.runtime import ExecutionInfo, Runtime
 
-from nodes.teams.decide import MAX_CHARS, Choice, after_decide, decide, settled, shown, unknown_choice
+from nodes.teams.decide import MAX_PART_CHARS, Choice, after_decide, decide, settled, shown, unknown_choice
 from nodes.teams.steps import ATTEMPTS, Step, Team
 from state.crew_run import CrewContext, CrewState, StepOutcome, StepStatus
-from state.errors import LabError, NotFound, Unavailable
+from state.errors import BadRequest, LabError, NotFound, Unavailable
 from state.flows import AgentSpec, DecisionSpec
 from tests.fakes import FakeModels
 
@@ -88,12 +89,36 @@ async def test_a_model_that_does_not_exist_ends_the_run_at_once() -> None:
 
 
 def test_the_model_is_shown_who_there_is_and_the_newest_result_even_of_a_long_run() -> None:
-    state = CrewState(task="t" * MAX_CHARS, outcomes=[outcome(text="newest")])
+    long = "t" * MAX_PART_CHARS
+    state = CrewState(task=f"Sum up: {long}", outcomes=[outcome(text=f"{long} newest")])
     text = shown(TEAM, state)
-    assert text.startswith("Agents:\n- a: Anna\n- b: You write.\n") and text.endswith("a: newest")
-    assert len(text) <= MAX_CHARS + 3
+    assert text.startswith("Agents:\n- a: Anna\n- b: You write.\n\nTask:\nSum up: ttt") and text.endswith(" newest")
+    assert len(text) < 3 * MAX_PART_CHARS
+
+
+def test_the_task_is_shown_however_many_agents_there_are() -> None:
+    crowd = tuple(Step(f"agent{number}", name="n" * 60) for number in range(100))
+    text = shown(replace(TEAM, steps=crowd), CrewState(task="Sum up", outcomes=[outcome(text="r" * 9_000)]))
+    assert "\n\nTask:\nSum up\n\nResults:\na: rrr" in text
 
 
 @pytest.mark.parametrize(("choice", "node"), [("a", "a"), ("end", "finish"), (None, "finish")])
 def test_the_end_is_the_node_finish(choice: str | None, node: str) -> None:
-    assert after_decide(CrewState(choice=choice)) == node
+    assert after_decide(CrewState(choice=choice), team=TEAM) == node
+
+
+def test_a_choice_that_is_no_agent_is_refused_with_the_names() -> None:
+    with pytest.raises(BadRequest, match="there is no agent 'c' to go on; choose one of: a, b, end"):
+        after_decide(CrewState(choice="c"), team=TEAM)
+
+
+def test_an_agent_may_be_called_end_in_other_letters() -> None:
+    team = replace(TEAM, choices=("a", "End"))
+    assert [getattr(settled(team, DecisionSpec(), [outcome(said)]), "next", None) for said in ("End", "END")] == [
+        "End",
+        "end",
+    ]
+
+
+def test_where_nobody_has_answered_yet_nothing_is_settled() -> None:
+    assert settled(TEAM, DecisionSpec(), []) is None and unknown_choice(TEAM, []) == ""

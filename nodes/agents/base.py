@@ -14,16 +14,15 @@ That is all: at its next start the server registers the agent under the class's 
 `agent_class: WordCounter`, flows by `agent_id: WordCounter` or `capability: counting`. `execute` returns a text, an
 object of plain JSON, or an AgentReply. What it raises is the agent's failure, which is tried again and then answered by
 another agent with the capability; `state.errors.BadRequest` says that trying again is useless. A plain `def execute`
-may block; an `async def` that blocks holds up the whole server.
+may block; an `async def` that blocks holds up the whole server. Either may ask a human by
+`langgraph.types.interrupt(question)`: the run stops, and `execute` begins anew when the answer is there.
 """
 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Awaitable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
@@ -33,13 +32,13 @@ from langchain_core.tools import BaseTool
 
 from nodes.agents.asking import ModelConfig, choose, write_stream
 from nodes.agents.config import read_config
+from nodes.agents.mailbox import AgentMailbox
 from nodes.agents.memory import AgentMemory
 from nodes.agents.plain import plain_json
 from nodes.teams.stored import StoredContext
-from state.agent_ports import AgentCall, AgentNeeds, MessageBus, SharedContext
+from state.agent_ports import AgentCall, AgentNeeds, SharedContext
 from state.agents import AgentReply
 from state.errors import BadRequest
-from state.messages import AgentMessage
 
 Said = str | Mapping[str, Any] | AgentReply | None
 """What `execute` may return."""
@@ -143,61 +142,6 @@ class AgentContext:
     def stream(self, event: Mapping[str, Any]) -> None:
         """Plain JSON for whoever follows the run (stream mode `custom`). Raises AgentFailed for what is none."""
         write_stream({**plain_json(event, "the event"), "agent_id": self.agent_id, "step": self.step})
-
-
-@dataclass(frozen=True)
-class AgentMailbox:
-    """The messages of one agent: it sends as itself, within its run, and receives what is sent to it."""
-
-    bus: MessageBus
-    agent_id: str
-    execution_id: UUID | None = None
-
-    async def send(self, to: str, payload: Mapping[str, Any], **told: Any) -> AgentMessage:
-        """`told`: `topic`, `priority` (9 is received first), `metadata`. Raises QueueFull, NoDatabase."""
-        message = self.message(to, payload, **told)
-        await self.bus.send(message)
-        return message
-
-    async def ask(self, to: str, payload: Mapping[str, Any], timeout: float = 30.0, **told: Any) -> AgentMessage:
-        """Send, and wait up to `timeout` seconds for the reply. Raises TimedOut, QueueFull."""
-        return await self.bus.request(self.message(to, payload, **told), timeout)
-
-    async def reply(self, message: AgentMessage, payload: Mapping[str, Any], **told: Any) -> AgentMessage:
-        """Answer a message that was received."""
-        return await self.send(message.from_agent, payload, reply_to=message.message_id, **told)
-
-    async def receive(self, timeout: float = 5.0) -> AgentMessage | None:
-        """Take the next message, the most urgent first; None when none comes within `timeout` seconds."""
-        return await self.bus.receive(self.agent_id, timeout)
-
-    async def broadcast(self, payload: Mapping[str, Any], to: Sequence[str] | None = None, **told: Any) -> list[bool]:
-        """To these agents, by default to every other one; whose queue took it."""
-        return await self.bus.broadcast(self.message("*", payload, **told), to)
-
-    async def publish(self, topic: str, payload: Mapping[str, Any], **told: Any) -> int:
-        """To those who subscribed to the topic; how many."""
-        return await self.bus.publish(self.message("*", payload, topic=topic, **told))
-
-    async def subscribe(self, *, topic: str | None = None, content: Mapping[str, Any] | None = None) -> None:
-        """From now on, for all runs, until `unsubscribe`. Raises BadRequest when neither is given."""
-        await self.bus.subscribe(self.agent_id, topic=topic, content=content)
-
-    async def unsubscribe(self, *, topic: str | None = None) -> int:
-        """From a topic, or from all; how many subscriptions ended."""
-        return await self.bus.unsubscribe(self.agent_id, topic=topic)
-
-    def message(self, to: str, payload: Mapping[str, Any], **told: Any) -> AgentMessage:
-        """A message of this agent's. It is a new one each time: a step that runs again sends again."""
-        return AgentMessage(
-            message_id=uuid.uuid4(),
-            execution_id=self.execution_id,
-            from_agent=self.agent_id,
-            to_agent=to,
-            payload=dict(payload),
-            timestamp=datetime.now(UTC),
-            **told,
-        )
 
 
 class _AgentLog(logging.LoggerAdapter[logging.Logger]):

@@ -6,19 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, is_typeddict
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_config
-from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 from pydantic import BaseModel, Field, ValidationError, model_validator
-from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from nodes.agents.config import AgentConfig, config_of, read_config
 from nodes.agents.failures import NotAgain
+from nodes.agents.graph_values import answer_of, input_for, schema_of
 from nodes.agents.usage import counted
 from nodes.agents.words import one_line
-from nodes.teams.texts import text_of
 from state.agent_ports import Agent, AgentCall, AgentNeeds
 from state.agents import AgentRecord, AgentReply
 from state.errors import AgentFailed, BadRequest
@@ -158,59 +155,3 @@ def _fields_of(schema: type[Any]) -> Collection[str]:
     if issubclass(schema, BaseModel):
         return schema.model_fields
     return [one.name for one in fields(schema)] if is_dataclass(schema) else schema.__annotations__
-
-
-def schema_of(graph: Pregel[Any, Any, Any, Any]) -> Sequence[str] | None:
-    """Names of what the graph takes as input; None: whatever it is given.
-
-    Not from its JSON schema: there is none of types that only Python knows.
-    """
-    builder = graph.builder if isinstance(graph, CompiledStateGraph) else None
-    names = tuple(builder.schemas[builder.input_schema]) if builder is not None else ()
-    return names if names and names != ("__root__",) else None
-
-
-def input_for(takes: Sequence[str] | None, call: AgentCall, name: str) -> dict[str, Any]:
-    """What the graph is given of the call. Raises BadRequest when it takes nothing that the call has."""
-    offered: dict[str, Any] = {
-        **call.input,
-        "messages": [HumanMessage(content=call.text)],
-        "query": call.text,
-        "input_data": dict(call.input),
-    }
-    if takes is None:
-        return offered
-    told = {key: offered[key] for key in takes if key in offered}
-    if not told:
-        has = ", ".join(list(offered)[:20])
-        raise BadRequest(f"agent '{call.agent_id}': graph '{name}' takes {', '.join(takes)}; the step has {has}")
-    return told
-
-
-def answer_of(final: Any) -> tuple[Any, str]:
-    """Output and text of what a graph returned: its `result.output`, its last message, or all of it as JSON."""
-    values = final if isinstance(final, Mapping) else {"output": final}
-    said = _result_text(values.get("result"))
-    messages = values.get("messages")
-    last = messages[-1] if isinstance(messages, Sequence) and messages else None
-    if said is None and isinstance(last, AIMessage):
-        said = last.text
-    if said is not None:
-        return {"response": said}, said
-    output = _plain({key: value for key, value in values.items() if key != "__interrupt__"})
-    return output, text_of(output)
-
-
-def _result_text(result: Any) -> str | None:
-    said = result.get("output") if isinstance(result, Mapping) else getattr(result, "output", None)
-    return said if isinstance(said, str) else None
-
-
-def _plain(value: Any) -> Any:
-    """As JSON; what has no JSON form is told as text."""
-    if isinstance(value, BaseMessage):
-        return value.text
-    try:
-        return to_jsonable_python(value, fallback=str, inf_nan_mode="null")
-    except (PydanticSerializationError, ValueError) as error:
-        raise BadRequest(f"the graph's answer is no JSON: {one_line(str(error))}") from error

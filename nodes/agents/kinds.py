@@ -14,9 +14,10 @@ from nodes.agents.a2a import A2AKind
 from nodes.agents.builtin import builtin_agents
 from nodes.agents.chat import ChatKind
 from nodes.agents.evaluator import EvaluatorKind
+from nodes.agents.faults import Fault
 from nodes.agents.graph import GraphKind
 from nodes.agents.http import HttpKind
-from nodes.agents.loader import AgentFolder, Fault
+from nodes.agents.loader import AgentFolder
 from nodes.agents.packages import load, records
 from nodes.agents.words import one_line
 from state.agent_ports import AgentKind

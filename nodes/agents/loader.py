@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import inspect
 import linecache
 import logging
 import stat
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import (
@@ -30,8 +28,8 @@ from pathlib import Path
 from types import CodeType, MappingProxyType, ModuleType
 
 from nodes.agents.base import BaseAgent
+from nodes.agents.faults import Fault, fault_of, line_of
 from nodes.agents.python import PythonKind, kind_of_class
-from nodes.agents.words import error_line
 from state.agents import NewAgent
 from state.errors import BadRequest
 
@@ -39,19 +37,6 @@ LOOK_EVERY_SEC = 0.5
 """With hot reload: how often the folder is looked at, at most."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with a file, and where."""
-
-    file: str
-    line: int
-    """1 where no line is to blame."""
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -204,23 +189,7 @@ def _kinds_in(
             if kind.agent_id in {other.agent_id for other in others}:
                 raise ValueError(f"class {kind.name}: another class is registered as '{kind.agent_id}'; set NAME")
         except ValueError as error:
-            faults.append(Fault(str(path), _line_of(value), str(error)))
+            faults.append(Fault(str(path), line_of(value), str(error)))
         else:
             kinds.append(kind)
     return tuple(kinds), faults
-
-
-def _line_of(cls: type) -> int:
-    try:
-        return inspect.getsourcelines(cls)[1]
-    except (OSError, TypeError, IndentationError):
-        return 1
-
-
-def fault_of(error: BaseException, path: Path) -> Fault:
-    """An import's failure, with the line of the file where it came about."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return Fault(str(path), error.lineno or 1, f"it is not Python: {error.msg}")
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    line = next((line for line in reversed(lines) if line is not None), 1)
-    return Fault(str(path), line, f"it cannot be imported: {error_line(error)}")

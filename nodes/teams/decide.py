@@ -54,7 +54,7 @@ async def decide(
     """
     entries, choice = [], settled(team, decision, state.outcomes)
     if unknown := unknown_choice(team, state.outcomes):
-        entries.append(_entry(state.outcomes[-1].agent_id, f"there is no agent '{unknown}' to go on; a model chooses"))
+        entries.append(_entry(state.outcomes[-1].agent_id, f"there is no agent '{unknown}' to go on"))
     if choice is None:
         name = decision.model or (runtime.context or CrewContext()).model or models.default_model
         try:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import httpx
 
 SCRIPT = Path(__file__).with_name("http_agent.py")
-PATIENCE_SEC = 30.0
+PATIENCE_SEC = 60.0
 ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ class Client:
         found: dict[str, Any] = self.ask("PATCH", "/api/v1/crew/job", params={"job_id": job_id})
         return found
 
-    def ended(self, job_id: str, seconds: float = 60.0) -> dict[str, Any]:
+    def ended(self, job_id: str, seconds: float = 120.0) -> dict[str, Any]:
         """The job, once it is over."""
         return until(lambda: job if (job := self.job(job_id))["status"] in ENDED else {}, seconds)
 

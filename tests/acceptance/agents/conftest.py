@@ -72,7 +72,7 @@ class Place:
         (self.folder / "mcp.json").write_text(json.dumps({"servers": {"own": own}}))
         with (
             Lab(self.settings, self.folder).start("serve", "--port", "0") as process,
-            httpx.Client(base_url=process.address(), timeout=60) as http,
+            httpx.Client(base_url=process.address(), timeout=150) as http,
         ):
             yield Client(http), process
 

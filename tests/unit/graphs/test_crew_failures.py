@@ -83,7 +83,7 @@ async def test_agents_of_a_dag_go_on_with_what_there_is_or_are_skipped(
 @pytest.mark.parametrize("mode", ["sequential", "parallel", "flow"])
 async def test_a_crew_of_which_nobody_answers_fails_and_names_each_error(mode: str) -> None:
     players = Players({"a": (AgentFailed("no route"),), "b": (BadRequest("what?"),)})
-    with pytest.raises(AgentFailed, match=r"no agent of the crew crew answered: a: a: no route; b: b: what\?"):
+    with pytest.raises(AgentFailed, match=r"no agent of the crew crew answered: a: no route; b: what\?"):
         await run(graph_of(mode, players, "a", "b"))
 
 

@@ -1,5 +1,6 @@
 """Flows as graphs: what is wired, who answers, what references bring; the shipped ones are whole and in order."""
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -126,13 +127,17 @@ def test_a_folder_tells_what_is_wrong_and_keeps_the_rest(tmp_path: Path) -> None
     (tmp_path / "outside.yaml").write_text(FLOW)
     (folder / "f.yaml").symlink_to(tmp_path / "outside.yaml")
     (folder / "g.yaml").mkdir()
+    (folder / "h.yaml").symlink_to("h.yaml")
+    (folder / "i.yaml").write_text("é" * 140_000)
+    os.mkfifo(folder / "j.yaml")
     found = read_folder(folder)
     assert list(found.flows) == ["f", "g"]
     told = [str(fault).removeprefix(f"{folder}/") for fault in found.faults]
     assert any(line.startswith("d.yaml:9:18: node 'sum' depends on 'reserch'") for line in told)
     assert "e.yaml: is not UTF-8 from byte 0 on" in told
     assert "f.yaml: leads out of its folder" in told
-    assert "g.yaml: cannot be read: Is a directory" in told
+    assert "g.yaml: is no file" in told and "h.yaml: is no file" in told and "j.yaml: is no file" in told
+    assert "i.yaml: larger than 262144 bytes" in told
     assert "b.yml: the flow 'f' stands in another file of the folder, too" in told
     with pytest.raises(FlowErrors, match="cannot be read: No such file"):
         read_flow(folder / "none.yaml")

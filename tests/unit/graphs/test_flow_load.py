@@ -175,6 +175,7 @@ DANGEROUS = {
     "an escape sequence": ("a: \x1b[31m", "the character U+001B cannot be read"),
     "not closed": ("{a: 1", "f:2:1: this is no YAML: while parsing a flow mapping"),
     "a tab": ("a:\n\tb: 1", "f:2:1: this is no YAML"),
+    "names of tags": ("# x\n%TAG ! tag:x,2002:\n--- a", "f:2:1: the directive %TAG is not taken"),
     "a later YAML": ("%YAML 3.0\n--- a", "f:1:1: this is no YAML"),
 }
 

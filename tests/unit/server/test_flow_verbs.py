@@ -15,6 +15,7 @@ from graphs.flows.load import load_flow
 from graphs.flows.order import supersteps
 from graphs.flows.shipped import LIBRARY
 from server.cli.flows.dry_run import asked_of
+from server.cli.flows.finding import is_file
 from server.cli.flows.picture import EDGE, FILL, INK, LAST, laid_out, picture, placed
 from server.cli.flows.running import read_input, read_run_settings
 from server.cli.main import app
@@ -78,6 +79,17 @@ def test_a_flow_is_drawn_as_mermaid_and_as_a_picture(tmp_path: Path) -> None:
     )
 
 
+def test_a_flow_is_drawn_whatever_tools_there_are(tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(FLOW.replace("tool: calculator", "tool: one-of-an-mcp-server"))
+    code, output = lab("draw", str(file))
+    assert code == 0 and "a --> b;" in output
+
+
+def test_what_can_be_no_files_name_is_a_flows() -> None:
+    assert not is_file("a" * 300) and not is_file("") and is_file("a" * 300 + ".yaml")
+
+
 def read_png(data: bytes) -> Any:
     """Pixels of a PNG as ours are made; its check sums are held against it."""
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
@@ -104,6 +116,13 @@ def test_boxes_do_not_overlap_and_lines_pass_beside_them() -> None:
     assert read_png(picture(supersteps(needs), needs, ["z"])).shape[2] == 3
 
 
+def test_the_largest_picture_fits_into_memory() -> None:
+    """A hundred steps that each need all before them: five thousand lines."""
+    needs = {f"n{number}": [f"n{other}" for other in range(number)] for number in range(100)}
+    rows = laid_out(supersteps(needs), needs)
+    assert max(map(len, rows)) <= 100
+
+
 def test_a_dry_run_fills_in_what_is_known_and_marks_the_rest() -> None:
     spec = load_flow(FLOW).spec
     given = CrewState(query="bees", input_data={"language": "Spanish", "n": 3})
@@ -121,6 +140,8 @@ def test_a_runs_input_is_an_object_or_a_file(tmp_path: Path) -> None:
     assert read_input(None, None) == {}
     assert read_input("why", None) == {"query": "why"}
     assert read_input("why", f"@{file}") == {"query": "why", "input_data": {"topic": "bees"}}
+    file.write_text(json.dumps({"topic": "é" * 300_000}, ensure_ascii=False))
+    assert len(read_input(None, f"@{file}")["input_data"]["topic"]) == 300_000
     for wrong in ("[1]", "{", f"@{tmp_path}/none", "[" * 5_000):
         with pytest.raises(BadRequest):
             read_input(None, wrong)

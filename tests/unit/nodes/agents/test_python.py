@@ -10,8 +10,10 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.store.memory import InMemoryStore
+from langgraph.types import Command, interrupt
 
 from nodes.agents.base import AgentContext, BaseAgent
 from nodes.agents.python import kind_of_class
@@ -251,6 +253,23 @@ async def test_what_a_thread_raises_is_the_agents_failure(error: BaseException) 
 
     with pytest.raises(AgentFailed, match=type(error).__name__):
         await answer(Raises)
+
+
+async def test_it_may_ask_a_human_from_a_thread_as_well() -> None:
+    class Asks(BaseAgent):
+        def execute(self, input: Mapping[str, Any], context: AgentContext) -> str:
+            return f"told {interrupt('may I?')}"
+
+    async def node(state: dict[str, Any]) -> dict[str, Any]:
+        return {"text": (await answer(Asks)).text}
+
+    graph: Any = StateGraph(dict)
+    graph.add_node("node", node)
+    graph.add_edge(START, "node")
+    compiled = graph.compile(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "1"}}
+    assert (await compiled.ainvoke({"text": ""}, config))["__interrupt__"][0].value == "may I?"
+    assert (await compiled.ainvoke(Command(resume="yes"), config))["text"] == "told yes"
 
 
 async def test_a_reply_without_a_count_has_that_of_the_models_it_asked() -> None:

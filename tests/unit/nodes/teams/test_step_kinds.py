@@ -86,6 +86,14 @@ def test_an_empty_answer_is_none(value: object) -> None:
         read_human(asked_of_human("ask", "?", ()), value)
 
 
+def test_a_choice_may_come_as_json() -> None:
+    asked = asked_of_human("ask", "?", ("1", "True"))
+    assert [read_human(asked, value) for value in (1, "1", {"answer": True}, " true ")] == ["1", "1", "True", "True"]
+    for value in (1.5, [1], {"a": 1}, False):
+        with pytest.raises(ValueError, match="is not taken here; answer one of: 1, True"):
+            read_human(asked, value)
+
+
 @tool("parts")
 def parts(text: str) -> dict[str, Any]:
     """Splits a text."""

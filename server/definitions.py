@@ -14,13 +14,13 @@ from uuid import UUID, uuid5
 
 from graphs.crews.build import read_crew
 from graphs.crews.check import check_crew
-from graphs.flows.check import check_flow, checked
+from graphs.flows.check import checked
 from graphs.flows.faults import Fault, FlowErrors, Positions
 from graphs.flows.load import flow_from
 from server.addresses import Network
 from server.db.assistant_shapes import Assistant, AssistantChange, AssistantFilter, NewAssistant, system_id
 from server.db.assistants import Assistants
-from server.registered import check_addresses, check_registered, known_names
+from server.registered import check_addresses, check_crew_settings, check_registered, flow_faults, known_names
 from server.wire.values import plain
 from state.agent_ports import AgentNeeds
 from state.errors import Conflict, NotFound
@@ -68,7 +68,8 @@ class Kept:
 
 def definition_id(kind: Kind, name: str) -> UUID:
     """The assistant's id of a crew or a flow. Each tenant has its own assistant of that id."""
-    return uuid5(NAMES, f"{kind}:{name}")
+    # A command line may hold what is no UTF-8; nothing is called so.
+    return uuid5(NAMES, f"{kind}:{name}".encode("utf-8", "replace").decode())
 
 
 class Definitions:
@@ -91,12 +92,14 @@ class Definitions:
         self._served("crew")
         await self.check_crew(spec)
         await check_addresses(self._needs(), spec.agents, self._networks)
+        await check_crew_settings(self._needs(), spec)
         return await self._put(tenant, "crew", spec.crew_id, spec, "api")
 
     async def put_flow(self, tenant: str, spec: FlowSpec, positions: Positions | None = None) -> Kept:
         """The same for a flow; `positions`: where in its file everything stands."""
         self._served("flow")
-        await self.check_flow(spec, positions)
+        if faults := await self.faults_of(spec, positions):
+            raise FlowErrors(faults)
         return await self._put(tenant, "flow", spec.flow_id, spec, "api")
 
     async def check_crew(self, spec: CrewSpec) -> None:
@@ -105,13 +108,13 @@ class Definitions:
         check_crew(spec, needs)
         await check_registered(needs, f"crew '{spec.crew_id}'", spec.agents)
 
-    async def check_flow(self, spec: FlowSpec, positions: Positions | None = None) -> None:
+    async def check_flow(self, spec: FlowSpec) -> None:
         """The same for a flow, all its mistakes at once. Raises FlowErrors, a BadRequest."""
-        checked(spec, await known_names(self._needs()), positions)
+        checked(spec, await known_names(self._needs(), spec))
 
     async def faults_of(self, spec: FlowSpec, positions: Positions | None = None) -> list[Fault]:
-        """What `check_flow` would raise."""
-        return check_flow(spec, await known_names(self._needs()), positions)
+        """Every mistake for which `put_flow` refuses a flow."""
+        return await flow_faults(self._needs(), spec, positions)
 
     async def get(self, tenant: str, kind: Kind, name: str) -> Kept:
         """Raises NotFound."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
-from server.db.jobs import BOTH, IN_FLIGHT, Graph, Job, JobFigures, JobFilter, Jobs, SaidFigures
+from server.db.jobs import BOTH, IN_FLIGHT, Delivery, Graph, Job, JobFigures, JobFilter, Jobs, SaidFigures
 from server.db.threads import Threads
 from server.definitions import Kept, Kind
 from server.job_requests import Asked, answer_for, answering_body, first_body, pinned
@@ -24,7 +24,8 @@ from state.messages import AgentMessage
 
 STOP_SECONDS = 20.0
 """How long a request waits for a run that it stops."""
-GIVEN_UP = "cancelled by a client: nobody answered what it asked"
+GIVEN_UP = "UserInterrupt: nobody answered what it asked; it was cancelled"
+DROPPED = "UserInterrupt: cancelled before it began"
 CLEANED_AT_ONCE = 500
 _FIRST = frozenset({"__start__", "begin"})
 
@@ -40,14 +41,17 @@ class Executions:
         states: ThreadStates,
         webhooks: WebhookSender,
         said: Callable[[UUID, int], Awaitable[Sequence[AgentMessage]]],
+        cancelled: Callable[[Job, str], Delivery | None],
     ) -> None:
-        """`said`: the messages of a run, oldest first, at most so many."""
+        """`said`: the messages of a run, oldest first, at most so many. `cancelled`: where it is told, and with what
+        body, that a job was cancelled which no worker had."""
         self._jobs = jobs
         self._queue = queue
         self._threads = threads
         self._states = states
         self._webhooks = webhooks
         self._said = said
+        self._cancelled = cancelled
 
     async def start(self, tenant: str, kept: Kept, asked: Asked) -> Run:
         """Put a run into the queue; when this returns it is durable.
@@ -93,12 +97,15 @@ class Executions:
     async def cancel(self, tenant: str, job: Job) -> Job:
         """Stop it, and wait for that. Raises Conflict where it has ended."""
         job = await self.get(tenant, job.job_id)
-        if job.status == "INTERRUPTED":
-            await self._jobs.give_up(tenant, job.job_id, GIVEN_UP)
-        elif job.status in IN_FLIGHT:
-            await self._stop(tenant, job)
-        else:
+        if job.status not in (*IN_FLIGHT, "INTERRUPTED"):
             raise Conflict(f"{job.job_id} has ended: it is {job.status}")
+        if job.status == "INTERRUPTED":
+            await self._jobs.give_up(tenant, job.job_id, GIVEN_UP, self._cancelled(job, GIVEN_UP))
+            job = await self.get(tenant, job.job_id)  # an answer may have come first
+        if job.status in IN_FLIGHT:
+            await self._stop(tenant, job)
+            await self._jobs.close_dropped(tenant, job.run_id, DROPPED, self._cancelled(job, DROPPED))
+        self._webhooks.wake()
         return await self.get(tenant, job.job_id)
 
     async def resume(self, tenant: str, job: Job, answer: Any, interrupt_id: str | None = None) -> Run:
@@ -148,7 +155,9 @@ class Executions:
         found = await self._jobs.ended_before(tenant, graphs, hours * 3600.0, CLEANED_AT_ONCE)
         for job_id in [] if dry_run else found:
             with suppress(NotFound):  # somebody else cleans up, too
-                await self.delete(tenant, await self.get(tenant, job_id, graphs))
+                job = await self.get(tenant, job_id, graphs)
+                if job.status not in IN_FLIGHT:  # a run on its thread may have gone on with it
+                    await self.delete(tenant, job)
         return found
 
     async def _stop(self, tenant: str, job: Job, *, surely: bool = False) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 import orjson
 
-from server.db.jobs import Job
+from server.db.jobs import Delivery, Job
 from server.run_queue.shapes import Ending, Run
 from server.run_queue.webhooks import delivery
 from server.wire.executions import execution_view, job_view, now
@@ -19,14 +20,24 @@ from server.wire.values import encode
 T = TypeVar("T")
 
 
-def job_delivery(run: Run, ending: Ending) -> tuple[str, bytes] | None:
+def job_delivery(run: Run, ending: Ending) -> Delivery | None:
     """Where the end of a run is told and with what body: of a job what `GET` gives, of other runs the run."""
     told = delivery(run, ending)
     if told is None or "own_thread" not in run.metadata:
         return told
-    job = _ended(run, ending)
-    view = job_view if run.graph_id == "crew" else execution_view
-    return told[0], encode(view(job, progress_of(job.output), now()))
+    return told[0], _body(_ended(run, ending))
+
+
+def cancelled_delivery(job: Job, error: str) -> Delivery | None:
+    """The same of a job that is cancelled while no worker has it: it waits in the queue, or for an answer."""
+    if job.webhook is None or "own_thread" not in job.metadata:
+        return None
+    return job.webhook, _body(replace(job, run_status="interrupted", waits=False, error=error, finished_at=now()))
+
+
+def _body(job: Job) -> bytes:
+    view = job_view if job.graph_id == "crew" else execution_view
+    return encode(view(job, progress_of(job.output), now()))
 
 
 def _ended(run: Run, ending: Ending) -> Job:

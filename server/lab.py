@@ -35,7 +35,7 @@ from server.db.threads import Lifetime, Threads
 from server.db.worker import open_worker
 from server.definitions import Definitions, Source
 from server.executions import Executions
-from server.job_webhook import job_delivery
+from server.job_webhook import cancelled_delivery, job_delivery
 from server.later import Later
 from server.messages.bus import Bus
 from server.retention import LIMIT, Retention
@@ -43,7 +43,7 @@ from server.run_queue.asking import new_run
 from server.run_queue.crons import CronScheduler, Prepare
 from server.run_queue.opening import open_queue
 from server.run_queue.queue import RunQueue
-from server.run_queue.shapes import Ending, NewRun, Run
+from server.run_queue.shapes import NewRun
 from server.run_queue.webhooks import WebhookSender, open_webhooks
 from server.runner import Runner
 from server.settings import Settings, process_environment
@@ -131,6 +131,7 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
             limit = LIMIT if ttl is None else ttl.sweep_limit
             retention = Retention(database.pool, database.dsn, interval_minutes=interval, limit=limit)
             definitions = Definitions(assistants, staff, settings.allowed_networks)
+            webhooks_on = config is None or not config.http.disable_webhooks
             async with (
                 open_needs(
                     settings,
@@ -149,7 +150,7 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
                     database,
                     worker,
                     works=works,
-                    webhook=job_delivery if config is None or not config.http.disable_webhooks else _not_told,
+                    webhook=job_delivery if webhooks_on else _not_told,
                     address=settings.address,
                     lifetime=lifetime,
                 ) as (queue, hub),
@@ -185,7 +186,13 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
                     bus=opened.bus,
                     definitions=definitions,
                     executions=Executions(
-                        Jobs(database.pool, database.dsn), queue, threads, thread_states, webhooks, opened.bus.history
+                        Jobs(database.pool, database.dsn),
+                        queue,
+                        threads,
+                        thread_states,
+                        webhooks,
+                        said=opened.bus.history,
+                        cancelled=cancelled_delivery if webhooks_on else _not_told,
                     ),
                 )
     finally:
@@ -208,7 +215,7 @@ def _flows(folder: Path | None) -> list[tuple[FlowSpec, Source]]:
     return list({**flows, **{name: (spec, "folder") for name, spec in read.flows.items()}}.values())
 
 
-def _not_told(run: Run, ending: Ending) -> None:
+def _not_told(ended: object, how: object) -> None:
     """Where langgraph.json switches webhooks off."""
 
 

@@ -135,6 +135,10 @@ class ServedGraphs(Protocol):
         """A graph by its name or an assistant by its id, with its configuration. Raises NotFound."""
         ...
 
+    async def check(self, name: str) -> None:
+        """Whether there is one to open; nothing is built. Raises NotFound with the names of the graphs."""
+        ...
+
 
 class SharedContext(Protocol):
     """What an agent of a crew sees of the others, within its run."""

@@ -73,7 +73,7 @@ class LogEntry(BaseModel):
 
     at: datetime
     event: str
-    """started, completed, failed, fallback, skipped, decided, finished."""
+    """started, completed, failed, fallback, skipped, decided, combined, finished."""
     step: str | None = None
     agent_id: str | None = None
     detail: str = ""
@@ -139,8 +139,6 @@ class CrewState(CrewInput):
     """The shared context. Appended by steps."""
     log: Annotated[list[LogEntry], appended(LogEntry)] = Field(default_factory=list)
     """Appended by every node."""
-    combined: Annotated[str, Typed] = ""
-    """The agents' answers as one text. Written by `aggregate`, in parallel crews without an agent that does it."""
     choice: Annotated[str | None, Typed] = None
     """The next agent of an adaptive crew, or `end`. Written by `decide`."""
     result: Annotated[CrewResult | None, Typed] = None

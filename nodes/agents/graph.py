@@ -8,6 +8,7 @@ from typing import Any, is_typeddict
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_config
+from langgraph.errors import GraphRecursionError
 from langgraph.pregel import Pregel
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -74,7 +75,7 @@ class GraphAgent:
 
     async def process(self, call: AgentCall) -> AgentReply:
         """Run it. Raises BadRequest (no server, too deep, an input it does not take), NotFound, NotAgain where its own
-        agents failed, and what else it raises; its interrupts pass.
+        agents failed or it came to no end, and what else it raises; its interrupts pass.
         """
         config = read_config(GraphConfig, config_of(self._spec, call), self._spec.agent_id)
         if self._graphs is None:
@@ -88,7 +89,7 @@ class GraphAgent:
             with counted() as usage:
                 try:
                     final = await graph.ainvoke(told, _run_config(found, within), context=context)
-                except AgentFailed as error:
+                except (AgentFailed, GraphRecursionError) as error:
                     # Its own steps were tried again. Crews within crews would else multiply: 3 tries, 5 deep, make 243.
                     raise NotAgain(str(error)) from error
         output, text = answer_of(final)

@@ -35,6 +35,8 @@ from state.errors import BadRequest
 
 LOOK_EVERY_SEC = 0.5
 """With hot reload: how often the folder is looked at, at most."""
+SETTLED_SEC = 0.2
+"""A file that was written less long ago may be half written, which can be Python with a class too few."""
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class AgentFolder:
         *,
         taken: Collection[str] = (),
         reload: bool = False,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """`taken`: names of kinds that a class may not have; `reload`: look again when a file has changed.
 
@@ -95,10 +97,12 @@ class AgentFolder:
     def _changed(self) -> bool:
         """A few stats, at most every LOOK_EVERY_SEC."""
         now = self._clock()
-        if now - self._looked_at < LOOK_EVERY_SEC:
+        if abs(now - self._looked_at) < LOOK_EVERY_SEC:
             return False
         self._looked_at = now
-        return self._read_stamps() != self._stamps
+        stamps = self._read_stamps()
+        written = [stamp[0] / 1e9 for name, stamp in stamps.items() if self._stamps.get(name) != stamp]
+        return stamps != self._stamps and all(abs(now - at) >= SETTLED_SEC for at in written)
 
     def _read_stamps(self) -> Mapping[str, tuple[int, int]]:
         """Of every file, helpers included: when it was written (ns) and its bytes."""
@@ -123,12 +127,7 @@ class AgentFolder:
     def _load(self, before: _Loaded) -> _Loaded:
         """Import all files anew, since one may use another; of a broken one keep what there was before."""
         old = _forget(self._package)
-        root = ModuleType(self._package)
-        root.__path__ = [str(self._folder)]
-        sys.modules[self._package] = root
-        sys.path_importer_cache[str(self._folder)] = FileFinder(
-            str(self._folder), (ExtensionFileLoader, EXTENSION_SUFFIXES), (_Source, SOURCE_SUFFIXES)
-        )
+        _make_package(self._package, str(self._folder))
         earlier: list[PythonKind] = []
         by_file: dict[str, tuple[PythonKind, ...]] = {}
         faults: list[Fault] = []
@@ -160,6 +159,16 @@ def _forget(package: str) -> dict[str, ModuleType]:
     """Take the folder's modules out of those that are imported, so that they are read again; those there were."""
     names = [name for name in list(sys.modules) if name == package or name.startswith(f"{package}.")]
     return {name: sys.modules.pop(name) for name in names}
+
+
+def _make_package(name: str, folder: str) -> None:
+    """An empty package whose modules are the folder's files, read by `_Source`."""
+    package = ModuleType(name)
+    package.__path__ = [folder]
+    sys.modules[name] = package
+    sys.path_importer_cache[folder] = FileFinder(
+        folder, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_Source, SOURCE_SUFFIXES)
+    )
 
 
 class _Source(SourceFileLoader):

@@ -54,6 +54,8 @@ def load(names: Sequence[str], *, taken: Collection[str] = ()) -> list[AgentKind
     kinds: list[AgentKind] = []
     for entry in _chosen(names):
         kind = _load(entry, [*taken, *(kind.name for kind in kinds)])
+        if isinstance(kind, PythonKind) and kind.agent_id in {agent.agent_id for agent in records(kinds)}:
+            raise BadRequest(f"{_where(entry)}: another class is registered as '{kind.agent_id}'")
         kinds.append(kind)
     return kinds
 
@@ -76,7 +78,7 @@ def _chosen(names: Sequence[str]) -> list[EntryPoint]:
 
 
 def _load(entry: EntryPoint, taken: Collection[str]) -> AgentKind:
-    where = f"LAB_AGENT_PACKAGES: {entry.name} ({_told(entry).distribution})"
+    where = _where(entry)
     try:
         found = entry.load()
         if isinstance(found, type) and not issubclass(found, BaseAgent):
@@ -130,6 +132,10 @@ class PackageKind:
         except Exception as error:  # foreign code
             log.exception("agent class %s", self.name)
             raise BadRequest(f"agent '{spec.agent_id}': {self.name} fails with it: {error_line(error)}") from error
+
+
+def _where(entry: EntryPoint) -> str:
+    return f"LAB_AGENT_PACKAGES: {entry.name} ({_told(entry).distribution})"
 
 
 def _told(entry: EntryPoint) -> AgentPackage:

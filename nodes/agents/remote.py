@@ -19,6 +19,7 @@ MAX_TIMEOUT_SEC = 86_400.0
 MAX_KEY_CHARS = 4_096
 """Of a key: servers refuse headers that are longer than a few kilobytes."""
 _LATER = frozenset({408, 425, 429})
+_SECRETS = frozenset({"api_key", "apikey", "x_api_key", "authorization", "token"})
 
 
 def endpoint_of(url: str) -> str:
@@ -74,18 +75,30 @@ def travelling(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_address(spec: AgentSpec) -> None:
-    """Refuse a config that does not say where the agent is. Raises BadRequest."""
+    """Refuse a config that does not say where the agent is, or says it twice, or holds a key. Raises BadRequest."""
     agent_id, endpoint = spec.config.get("agent_id"), spec.config.get("endpoint")
     if not isinstance(agent_id if agent_id is not None else endpoint, str):
         raise BadRequest(
             f"agent '{spec.agent_id}' of class {spec.agent_class}: config needs agent_id, a registered agent, or "
             "endpoint, a URL"
         )
+    if agent_id is not None and endpoint is not None:
+        raise BadRequest(f"agent '{spec.agent_id}': config has agent_id and endpoint; leave one of them out")
+    if secret := secret_in(spec.config):
+        raise BadRequest(f"agent '{spec.agent_id}': config.{secret}")
     if agent_id is not None and not re.fullmatch(AGENT_ID, agent_id):
         raise BadRequest(f"agent '{spec.agent_id}': config.agent_id '{one_line(agent_id, 100)}' is no agent's id")
     if agent_id is None:
         endpoint_of(str(endpoint))
     timeout_of(spec.config, 1.0)
+
+
+def secret_in(config: Mapping[str, Any]) -> str:
+    """That a config, which everybody can read, holds a key, and where that belongs; empty where it has none."""
+    for name in config:
+        if name.lower().replace("-", "_") in _SECRETS:
+            return f"{name} would be shown to whoever reads this; register the agent with its api_key instead"
+    return ""
 
 
 def address_of(spec: AgentSpec, record: AgentRecord | None) -> tuple[str, str | None]:

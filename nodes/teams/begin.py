@@ -26,7 +26,6 @@ async def begin(state: CrewState, *, team: Team) -> dict[str, object]:
         "outcomes": Overwrite([]),
         "agent_messages": Overwrite([]),
         "log": Overwrite([started]),
-        "combined": "",
         "choice": None,
         "result": None,
     }

@@ -36,7 +36,7 @@ async def finish(
     if not answered:
         raise AgentFailed(failure_of(team, outcomes))
     chosen = exits_of(team, outcomes)
-    output = output_of(team, state, chosen)
+    output = output_of(team, chosen)
     messages = to_client(run_id, chosen, now)
     await record(needs, run_id, messages)
     finished = LogEntry(at=now, event="finished", detail=f"{len(answered)} of {len(outcomes)} steps answered")
@@ -74,10 +74,10 @@ def exits_of(team: Team, outcomes: Sequence[StepOutcome]) -> list[StepOutcome]:
     return list(by_step.values())[-1:]
 
 
-def output_of(team: Team, state: CrewState, chosen: Sequence[StepOutcome]) -> str:
+def output_of(team: Team, chosen: Sequence[StepOutcome]) -> str:
     """The output as a text: one answer as it is, several with a blank line between."""
     if team.mode == "parallel" and not any(outcome.step in team.exits for outcome in chosen):
-        return state.combined or combine(team, state.outcomes)
+        return combine(team, chosen)
     return "\n\n".join(outcome.text for outcome in chosen)
 
 

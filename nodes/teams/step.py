@@ -15,6 +15,7 @@ from langgraph.runtime import Runtime
 from nodes.agents.calling import Answered, NoAnswer, ask
 from nodes.agents.plain import kept
 from nodes.agents.remote import timeout_of
+from nodes.agents.words import error_line
 from nodes.teams.inputs import ask_of, is_skipped, sources_of
 from nodes.teams.kinds import StepKind
 from nodes.teams.messages import to_step
@@ -148,7 +149,7 @@ async def _do(kind: StepKind, call: AgentCall, needs: AgentNeeds) -> Answered:
         if bound.expired():
             raise TimedOut(f"not done within {timeout:g} s") from None
         log.exception("step %s of the kind %s", call.step, kind.name)
-        raise AgentFailed(f"{type(error).__name__}: {error}") from error
+        raise AgentFailed(error_line(error)) from error
     return Answered(kept(reply), call.step, call.step, kind.name, call.attempt)
 
 

@@ -10,6 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
 
 from server.application.graphs import EXECUTION, Application
+from server.db.assistant_shapes import Assistant
 from server.db.assistants import Assistants
 from server.run_queue.configuration import safe_config
 from state.errors import NotFound
@@ -27,12 +28,20 @@ class NestedGraphs:
 
         It has no checkpointer of its own: it is a subgraph of the run that calls it. Raises NotFound.
         """
-        found = await self._assistants.find(self._tenant, name)
-        if found is None:
-            known = ", ".join(self._application.names)
-            raise NotFound(f"there is no graph or assistant '{name}'; graphs are: {known}")
+        found = await self._found(name)
         given: Mapping[str, Any] = safe_config(found.config)
         configurable = {**given.get("configurable", {}), **found.context}
         config = RunnableConfig(**{**given, "configurable": configurable})  # type: ignore[typeddict-item]
         async with self._application.graph(found.graph_id, config, access=EXECUTION, context=found.context) as graph:
             yield graph, config
+
+    async def check(self, name: str) -> None:
+        """Whether there is one to open; nothing is built. Raises NotFound."""
+        await self._found(name)
+
+    async def _found(self, name: str) -> Assistant:
+        found = await self._assistants.find(self._tenant, name)
+        if found is None:
+            known = ", ".join(self._application.names)
+            raise NotFound(f"there is no graph or assistant '{name[:200]}'; graphs are: {known}")
+        return found

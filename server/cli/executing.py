@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -33,7 +33,8 @@ Show = Callable[[str, Mapping[str, Any]], None]
 async def execute_live(settings: Settings, begin: Begin, command: str) -> int:
     """Show a job as it works and ask what it asks; the exit code. `command`: of `lab … resume`, for who asks later.
 
-    Ctrl-C stops the job. Raises what `begin` raises, AgentFailed where the job fails.
+    Ctrl-C stops a job that works; one that asks goes on waiting. Raises what `begin` raises, AgentFailed where the job
+    fails.
     """
     console = Console(highlight=False, soft_wrap=True)
     async with open_lab(settings, works=True) as lab:
@@ -49,8 +50,11 @@ async def execute_live(settings: Settings, begin: Begin, command: str) -> int:
                 raise AgentFailed(str(told.get("error_message") or told.get("message") or "the run was stopped"))
             try:
                 job = await _answered(lab, job, told, console)
+            except asyncio.CancelledError:
+                _tell_how(console, command, job, told["interrupts"])
+                raise
             except EOFError:
-                console.print(f"Answer with: lab {command} resume {job.job_id} ANSWER", markup=False)
+                _tell_how(console, command, job, told["interrupts"])
                 return WAITS_FOR_HUMAN
 
 
@@ -84,12 +88,11 @@ async def _hear(lab: Lab, job: Job, show: Show, stopped: Callable[[], None]) -> 
 
 
 async def _answered(lab: Lab, job: Job, told: Mapping[str, Any], console: Console) -> Job:
-    """The job, gone on with what a human at the terminal answers. Raises EOFError when there is none."""
-    for asked in told["interrupts"]:
-        console.print(question_text(asked["value"]))
+    """The job, gone on with what a human at the terminal answers first. Raises EOFError when there is none."""
     if not (console.is_terminal and sys.stdin.isatty()):
         raise EOFError
     asked = told["interrupts"][0]
+    console.print(question_text(asked["value"]))
     while True:
         answer = await in_daemon_thread(Asker(console).decide, asked["value"])
         try:
@@ -102,5 +105,15 @@ async def _answered(lab: Lab, job: Job, told: Mapping[str, Any], console: Consol
         return await lab.executions.get(TENANT, job.job_id)
 
 
+def _tell_how(console: Console, command: str, job: Job, interrupts: Sequence[Mapping[str, Any]]) -> None:
+    """How each question can be answered later."""
+    for asked in interrupts:
+        which = f" --interrupt {asked['id']}" if len(interrupts) > 1 else ""
+        console.print(question_text(asked["value"]))
+        console.print(f"Answer with: lab {command} resume {job.job_id} ANSWER{which}", markup=False)
+
+
 def _print_line(name: str, data: Mapping[str, Any]) -> None:
-    print(json.dumps({"event": name, "data": data}, ensure_ascii=False), flush=True)
+    line = json.dumps({"event": name, "data": data}, ensure_ascii=False)
+    # The name of a file that is no UTF-8 has halves of surrogate pairs, which JSON can escape.
+    print(line.encode("utf-8", "backslashreplace").decode(), flush=True)

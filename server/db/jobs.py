@@ -17,6 +17,8 @@ BOTH: tuple[Graph, ...] = ("crew", "flow")
 JobStatus = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"]
 JOB_STATUSES: tuple[JobStatus, ...] = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED")
 IN_FLIGHT: tuple[JobStatus, ...] = ("PENDING", "RUNNING")
+Delivery = tuple[str, bytes]
+"""A webhook's address and its body."""
 
 _STATUS: Mapping[RunStatus, JobStatus] = {
     "pending": "PENDING",
@@ -160,10 +162,20 @@ class Jobs(Repository):
         values = {"graphs": list(graphs), "job_id": None, "seconds": seconds, "limit": limit}
         return [row["job_id"] for row in await self._ask(tenant, "ended_before", values)]
 
-    async def give_up(self, tenant: str, job_id: UUID, error: str) -> bool:
-        """End a job that waits for an answer; whether it did wait."""
-        values = {"graphs": [*BOTH], "job_id": job_id, "error": error}
-        return bool(await self._ask(tenant, "give_up", values))
+    async def give_up(self, tenant: str, job_id: UUID, error: str, told: Delivery | None) -> bool:
+        """End a job that waits for an answer, and leave `told` to be delivered; whether it did wait."""
+        return await self._end(tenant, "give_up", {"graphs": [*BOTH], "job_id": job_id, "error": error}, told)
+
+    async def close_dropped(self, tenant: str, run_id: UUID, error: str, told: Delivery | None) -> bool:
+        """The same for a run that was taken out of the queue, which says nothing of itself; whether it was one."""
+        return await self._end(tenant, "close_dropped", {"run_id": run_id, "error": error}, told)
+
+    async def _end(self, tenant: str, name: str, values: Mapping[str, Any], told: Delivery | None) -> bool:
+        async with self._transaction(tenant) as query:
+            ended = await query(name, values)
+            if ended and told is not None:
+                await query("tell", {"run_id": ended[0]["run_id"], "url": told[0], "body": told[1].decode()})
+            return bool(ended)
 
     async def said(self, tenant: str) -> list[SaidFigures]:
         """By agent, the most talkative first; of all messages that are kept, whichever process sent them."""

@@ -64,7 +64,7 @@ class McpConnection:
         self.server = server
         self.tools: tuple[Tool, ...] = ()
         """As the server last told them; kept while it is away."""
-        self.error: str | None = "it has not been started yet"
+        self.error: str | None = "it has not answered yet"
         """Why it cannot be called now."""
         self.tried = asyncio.Event()
         """Set after the first attempt, whatever came of it."""
@@ -99,7 +99,8 @@ class McpConnection:
         """End the session as its transport wants it, with a bound, and `task`, which is in `keep`."""
         self._closing.set()
         self._wake.set()
-        await asyncio.wait({task}, timeout=seconds)
+        if self._live is not None:
+            await asyncio.wait({task}, timeout=seconds)
         await stop(task)
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> str:

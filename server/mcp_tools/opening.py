@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from langchain_core.tools import BaseTool
 from pydantic import Field
@@ -17,10 +17,15 @@ from server.mcp_tools.config import McpServer, read_servers
 from server.mcp_tools.texts import bounded, tool_names
 from state.errors import BadRequest, Unavailable
 
+if TYPE_CHECKING:
+    from server.mcp_tools.connection import McpConnection
+
 log = logging.getLogger(__name__)
 
 MAX_DESCRIPTION = 4_000
 PING_SEC = 10.0
+WAIT_SEC = 10.0
+"""At the start, for servers that take their time; what they offer comes when they do."""
 
 
 class McpTool(Protocol):
@@ -127,12 +132,13 @@ def _tool(server: McpServing, tool: McpTool, name: str) -> BaseTool:
 
 @asynccontextmanager
 async def open_mcp_tools(
-    path: Path | None, environment: Mapping[str, str], *, ping_sec: float = PING_SEC
+    path: Path | None, environment: Mapping[str, str], *, ping_sec: float = PING_SEC, wait_sec: float = WAIT_SEC
 ) -> AsyncIterator[McpTools]:
     """Start and reach the servers that the operator's file names, all at once, and keep them.
 
-    A server that does not start is logged and tried again; its tools are missing until then. `ping_sec`: how often each
-    is looked at. Raises BadRequest for a file that is wrong, and where the packages are missing.
+    A server that does not start is logged and tried again; its tools are missing until then, as are those of one that
+    takes longer than `wait_sec`. `ping_sec`: how often each is looked at. Raises BadRequest for a file that is wrong,
+    and where the packages are missing.
     """
     servers = {} if path is None else await asyncio.to_thread(read_servers, path, environment)
     if not servers:
@@ -147,7 +153,18 @@ async def open_mcp_tools(
         for connection in kept:
             task = asyncio.create_task(connection.keep(), name=f"MCP server {connection.name}")
             stack.push_async_callback(connection.close, task)
-        await asyncio.gather(*(connection.tried.wait() for connection in kept))
+        await _tried(kept, wait_sec)
         tools = McpTools(kept)
         log.info("%d tools of %d MCP servers", sum(1 for _ in tools), len(kept) - len(tools.missing))
         yield tools
+
+
+async def _tried(kept: Sequence[McpConnection], seconds: float) -> None:
+    """Until each has been reached or has failed, for so long at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            for connection in kept:
+                await connection.tried.wait()
+    for connection in kept:
+        if not connection.tried.is_set():
+            log.warning("MCP server '%s' takes more than %g s to start; its tools come later", connection.name, seconds)

@@ -23,7 +23,7 @@ Said = tuple[str, bytes]
 
 
 def events_of(frame: Frame) -> Iterable[Said]:
-    """`attempt`, `agent`, `model`, `decision`, `token` and `custom` of one event of a run; most of them tell nothing here."""
+    """`attempt`, `agent`, `model`, `decision`, `token`, `custom` of one event of a run; most tell nothing here."""
     name, _, inner = frame.name.partition("|")
     match name:
         case "metadata":

@@ -66,7 +66,8 @@ class Outcome:
         self.interrupts = {
             task["id"]: [_shown(asked) for asked in task["interrupts"]]
             for task in payload["tasks"]
-            if task.get("interrupts")  # a task that failed before is told without them
+            # A task that failed before is told without them; one that was answered and ended, with its old ones.
+            if task.get("interrupts") and not task.get("result")
         }
 
     def note_task(self, payload: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from server.db.jobs import JOB_STATUSES, Job, JobStatus
 from server.job_requests import MARKS, Asked
@@ -15,12 +15,24 @@ from server.run_queue.endings import CANCELLED
 from server.runner import MAX_PROMPT_CHARS
 from server.wire.assistants import stamp
 from server.wire.progress import Progress
+from server.wire.values import encode
 from state.agents import AgentId
 from state.crew_run import CrewContext
 from state.errors import BadRequest
 
+MAX_METADATA_BYTES = 65_536
 BY_A_CLIENT = "cancelled by a client"
 Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARS)]
+
+
+def _small(value: dict[str, Any]) -> dict[str, Any]:
+    """Each list of jobs tells the metadata of each."""
+    if (size := len(encode(value))) > MAX_METADATA_BYTES:
+        raise ValueError(f"{size} bytes of JSON; at most {MAX_METADATA_BYTES} are kept with a job")
+    return value
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_small)]
 
 
 class _Body(BaseModel):
@@ -37,7 +49,7 @@ class _Execute(_Body):
     input_data: dict[str, Any] = Field(default_factory=dict, description="what the first step is given")
     thread_id: UUID | None = Field(None, description="go on with this thread; left out, a new one is made")
     webhook_url: str | None = Field(None, min_length=1, max_length=4_096, description="told of the end, by POST")
-    metadata: dict[str, Any] = Field(default_factory=dict, description="kept with the execution and shown with it")
+    metadata: Metadata = Field(default_factory=dict, description="kept with the execution and shown with it, in lists")
     context: RunSettings = RunSettings()
     wait: bool = Field(False, description="answer when it has ended, or asks something")
 
@@ -175,7 +187,7 @@ def _error(job: Job) -> str | None:
     """Of one that failed or was stopped; a run that waits or is done has none to tell."""
     if job.status == "CANCELLED":
         # The run's own words are those of the Agent Server, for whom a stop is an error and names its route.
-        return BY_A_CLIENT if job.error is None or CANCELLED in job.error else job.error
+        return BY_A_CLIENT if job.error is None or CANCELLED in job.error else job.error.removeprefix("UserInterrupt: ")
     return job.error if job.status == "FAILED" else None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
 from uuid import uuid4
@@ -151,6 +153,31 @@ async def test_a_crew_with_an_agent_at_an_address_that_is_not_called_is_refused(
     assert told in await served.refused("PUT", "/api/v1/crew", 422, json=body)
 
 
+async def test_a_crew_whose_agents_need_what_is_not_there_is_refused_with_what_is(served: Served) -> None:
+    here = "http://127.0.0.1:9"
+    for one, told in (
+        (agent("a", "Chatbot", model="gpt-9"), "agents[0].config.model: no model named 'gpt-9'"),
+        (agent("a", "evaluator", judge="gpt-9"), "agents[0].config.judge: no model named 'gpt-9'"),
+        (
+            agent("a", "graph", graph="rome"),
+            "config.graph: there is no graph or assistant 'rome'; graphs are: ",
+        ),
+        (agent("a", "graph", assistant_id=str(uuid4())), "agents[0].config.assistant_id: there is no graph or assist"),
+        (agent("a", "http", endpoint=here, agent_id="b"), "config has agent_id and endpoint; leave one of them out"),
+        (
+            agent("a", "http", endpoint=here, **{"Api-Key": "k3y"}),
+            "config.Api-Key would be shown to whoever reads",
+        ),
+    ):
+        detail = await served.refused("PUT", "/api/v1/crew", 422, json={"agents": [one]})
+        assert told in detail and "k3y" not in detail
+    decides = {"agents": [agent("a")], "execution_mode": "adaptive", "decision": {"model": "gpt-9"}}
+    assert "decision.model: no model" in await served.refused("PUT", "/api/v1/crew", 422, json=decides)
+    model = served.lab.models.default_model
+    there = agent("a", "Chatbot", model=model), agent("b", "graph", graph="flow"), agent("c", "http", endpoint=here)
+    await keep(served, *there)
+
+
 async def test_a_job_is_accepted_runs_and_tells_its_result(served: Served) -> None:
     crew_id = await keep(served, agent("one"), agent("two"), metadata={"team": 7})
     body = {"crew_id": crew_id, "query": "hello", "metadata": {"ticket": 1, "crew_id": "another's"}}
@@ -180,11 +207,13 @@ async def test_one_dead_agent_leaves_the_results_of_the_others(served: Served) -
     assert job["status"] == "COMPLETED" and job["result"]["agent_ids"] == ["well"]
     dead = next(each for each in job["result"]["agents"] if each["agent_id"] == "dead")
     assert dead["status"] == "failed" and "it is broken" in dead["error"]
+    assert (dead["agent_name"], dead["agent_class"]) == ("dead", "Broken")
 
 
 async def test_a_crew_whose_only_agent_is_dead_fails_and_says_why(served: Served) -> None:
     job = await run(served, await keep(served, agent("dead", "Broken")))
     assert (job["status"], job["result"]) == ("FAILED", None) and "it is broken" in job["error"]
+    assert job["error"].count("dead: ") == 1, "its step is called like it"
     assert [each["status"] for each in job["agents"]] == ["failed"]
     name, last = (await heard(served, job["job_id"]))[-1]
     assert name == "error" and last["status"] == "FAILED" and "it is broken" in last["error"]
@@ -216,6 +245,7 @@ async def test_what_is_done_shows_while_the_job_runs_and_cancelling_ends_it(serv
 
     cancelled = await served.ok("POST", f"/api/v1/crew/jobs/{job_id}/cancel")
     assert cancelled["status"] == "CANCELLED" and cancelled["completed_at"] is not None
+    assert cancelled["error"] == "cancelled by a client"
     assert "CANCELLED" in await served.refused("POST", f"/api/v1/crew/jobs/{job_id}/cancel", 409)
     assert (await heard(served, job_id))[-1][0] == "error"
 
@@ -314,6 +344,24 @@ async def test_an_id_that_is_none_is_refused(served: Served, path: str) -> None:
     await served.refused("GET", path.replace("/x", f"/{uuid4()}"), 404)
 
 
+async def test_a_path_beside_those_of_crews_is_refused_as_theirs_are(served: Served) -> None:
+    await served.refused("GET", "/api/v1/crews", 404)
+    await served.refused("POST", "/api/v1", 404)
+
+
+async def test_a_job_starts_when_it_is_claimed(served: Served) -> None:
+    gate, thread_id = served.folder / uuid4().hex, str(uuid4())
+    crew_id = await keep(served, agent("slow", "Gate", file=str(gate)))
+    first, second = [await begin(served, crew_id, thread_id=thread_id) for _ in range(2)]
+    waiting = await until(served, second, "PENDING")
+    assert (waiting["started_at"], waiting["execution_time"]) == (None, None)
+    gate.write_text("")
+    done, before = await until(served, second, "COMPLETED"), await until(served, first, "COMPLETED")
+    assert done["created_at"] < before["completed_at"] <= done["started_at"] <= done["completed_at"]
+    started, ended = (datetime.fromisoformat(done[key]) for key in ("started_at", "completed_at"))
+    assert done["execution_time"] == pytest.approx((ended - started).total_seconds(), abs=0.001)
+
+
 async def test_hidden_separators_and_odd_ids_are_refused(served: Served) -> None:
     await served.refused("GET", "/api/v1/crew/..%2fjobs", 422)
     await served.refused("GET", "/api/v1/crew/%00", 404)
@@ -321,26 +369,64 @@ async def test_hidden_separators_and_odd_ids_are_refused(served: Served) -> None
     await served.refused("PATCH", "/api/v1/crew/job", 422)
 
 
-async def test_the_webhook_is_told_the_job_as_it_is_shown(served: Served) -> None:
-    told: list[tuple[str, Any]] = []
+@asynccontextmanager
+async def hearing() -> AsyncIterator[tuple[str, asyncio.Queue[Any]]]:
+    """A webhook's address, and the bodies that it is told."""
+    told: asyncio.Queue[Any] = asyncio.Queue()
 
     async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         length = int(next(line for line in head.lower().splitlines() if line.startswith("content-length"))[15:])
-        told.append((head.split()[1], json.loads(await reader.readexactly(length))))
+        told.put_nowait(json.loads(await reader.readexactly(length)))
         writer.write(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
         writer.close()
 
     server = await asyncio.start_server(receive, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        job = await run(served, await keep(served, agent("a")), webhook_url=f"http://127.0.0.1:{port}/told")
-        async with asyncio.timeout(20):
-            while not told:
-                await asyncio.sleep(0.02)
-    path, body = told[0]
-    clock = ("completed_at", "execution_time", "started_at")
-    assert path == "/told" and {**body, **dict.fromkeys(clock)} == {**job, **dict.fromkeys(clock)}
+    async with server, asyncio.timeout(20):
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/told", told
+
+
+def untimed(job: Mapping[str, Any]) -> dict[str, Any]:
+    return {**job, **dict.fromkeys(("completed_at", "execution_time", "started_at"))}
+
+
+async def test_the_webhook_is_told_the_job_as_it_is_shown(served: Served) -> None:
+    async with hearing() as (url, told):
+        job = await run(served, await keep(served, agent("a")), webhook_url=url)
+        assert untimed(await told.get()) == untimed(job)
+
+
+async def test_the_webhook_is_told_once_of_a_job_that_was_cancelled_in_the_queue(served: Served) -> None:
+    never, thread_id = str(served.folder / uuid4().hex), str(uuid4())
+    crew_id = await keep(served, agent("slow", "Gate", file=never))
+    first = await begin(served, crew_id, thread_id=thread_id)
+    async with hearing() as (url, told):
+        second = await begin(served, crew_id, thread_id=thread_id, webhook_url=url)
+        path = f"/api/v1/crew/jobs/{second}/cancel"
+        await asyncio.gather(*(served.http.post(path) for _ in range(3)))
+        job = await served.ok("GET", f"/api/v1/crew/jobs/{second}")
+        assert (job["status"], job["error"], job["started_at"]) == ("CANCELLED", "cancelled before it began", None)
+        assert untimed(await told.get()) == untimed(job)
+        await served.ok("POST", f"/api/v1/crew/jobs/{first}/cancel")
+        # What is left to be told is told in the order in which it was left.
+        await run(served, await keep(served, agent("a")), webhook_url=url)
+        assert (await told.get())["status"] == "COMPLETED"
+
+
+async def test_the_webhook_is_told_of_a_question_and_that_nobody_answered_it(served: Served) -> None:
+    flow = {"flow_id": f"f{uuid4().hex}", "nodes": [{"id": "ask", "type": "human", "config": {"question": "?"}}]}
+    await served.ok("POST", "/flows", 201, json={**flow, "entry_point": "ask", "exit_points": ["ask"]})
+    async with hearing() as (url, told):
+        body = {"flow_id": flow["flow_id"], "wait": True, "webhook_url": url}
+        asked = await served.ok("POST", "/flows/execute", json=body)
+        assert (await told.get())["status"] == "INTERRUPTED"
+        cancelled = await served.ok("POST", f"/executions/{asked['execution_id']}/cancel")
+        assert untimed(await told.get()) == untimed(cancelled)
+
+
+async def test_metadata_that_every_list_would_tell_are_bounded(served: Served) -> None:
+    body = {"crew_id": "any", "query": "q", "metadata": {"big": "x" * 70_000}}
+    assert "65536" in await served.refused("POST", "/api/v1/crew/execute", 422, json=body)
 
 
 async def test_a_run_of_the_sdk_is_a_job_too(served: Served) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,18 @@ nodes:
   - {id: sum, type: tool, config: {tool: calculator, input: {expression: "${input.expression}"}}}
   - {id: ask, type: human, depends_on: [sum], config: {question: "Is ${sum} right?", choices: ["yes", "no"]}}
   - {id: tell, type: tool, depends_on: [sum, ask], config: {tool: text_statistics, input: {text: "${sum} ${ask}"}}}
+"""
+
+
+ASK_TWO = """
+flow_id: ask-two
+entry_point: begin-with
+exit_points: [tell]
+nodes:
+  - {id: begin-with, type: tool, config: {tool: text_statistics, input: {text: "${query}"}}}
+  - {id: one, type: human, depends_on: [begin-with], config: {question: "One?", choices: ["1", "2"]}}
+  - {id: two, type: human, depends_on: [begin-with], config: {question: "Two?"}}
+  - {id: tell, type: tool, depends_on: [one, two], config: {tool: text_statistics, input: {text: "${one} ${two}"}}}
 """
 
 
@@ -77,3 +90,15 @@ def test_flows_are_checked_tried_out_run_answered_and_kept(
     kept = {flow["flow_id"]: flow["source"] for flow in json.loads(lab("list", "--json"))}
     assert kept["ask-me"] == "api" and kept["translate-and-check"] == "shipped"
     assert "Answer with: lab flows resume" in lab("run", "ask-me", code=3)
+    Path("twice.yaml").write_text(ASK)
+    assert "the flow 'ask-me' stands in ask.yaml, too" in lab("save", "ask.yaml", "twice.yaml", code=1)
+
+    # Two ask at once: each is answered by itself, and once answered does not ask again.
+    Path("two.yaml").write_text(ASK_TWO)
+    told = lab("run", "two.yaml", "--query", "x", code=3)
+    (execution, one), (_, two) = re.findall(r"resume (\S+) ANSWER --interrupt (\S+)", told)
+    assert told.index("One?") < told.index(one) < told.index("Two?") < told.index(two)
+    assert f"name one as interrupt_id: {one}, {two}" in lab("resume", execution, "1", code=1)
+    assert "Two?" in (left := lab("resume", execution, "1", "--interrupt", one, code=3)) and "One?" not in left
+    assert "One?" not in lab("resume", execution, '""', code=3), "no answer: the same question again, and only that"
+    assert "4 of 4 steps" in lab("resume", execution, "fine")

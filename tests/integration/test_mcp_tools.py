@@ -23,6 +23,7 @@ from state.errors import Unavailable
 
 SERVER = Path(__file__).with_name("mcp_server.py")
 KEY = "key-9f3a"
+SILENT = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
 
 
 async def until(look: Callable[[], object], seconds: float = 60.0) -> None:
@@ -110,24 +111,27 @@ async def test_tools_over_http_outlive_their_server(tmp_path: Path) -> None:
         tmp_path,
         web={"url": f"http://127.0.0.1:{port}/mcp", "headers": {"Authorization": f"Bearer {KEY}"}, "timeout": 30},
         picky={**stdio(counted, timeout=0.3), "tools": ["wait"]},
+        silent={"command": sys.executable, "args": ["-c", SILENT, str(tmp_path / "silent")]},
     )
-    async with open_mcp_tools(path, {}, ping_sec=0.5) as tools:
-        assert [tool.name for tool in tools] == ["picky__wait"], "those of the file's list"
+    async with open_mcp_tools(path, {}, ping_sec=0.5, wait_sec=0.5) as tools:
+        await until(lambda: [tool.name for tool in tools] == ["picky__wait"])  # those of the file's list
         late = await asked(tools, "picky__wait")
         assert late.status == "error" and "no answer within 0.3 s" in late.text
         with pytest.raises(Unavailable, match="tool 'web__add': MCP server 'web' is not reached: "):
             tools.over(())["web__add"]
-        assert "web__add" not in set(tools.over(())) and set(tools.missing) == {"web"}
+        assert "web__add" not in set(tools.over(())) and tools.missing["silent"] == "it has not answered yet"
 
         with http_server(port, counted) as process:
-            await until(lambda: not tools.missing)
+            await until(lambda: set(tools.missing) == {"silent"})
             assert (await asked(tools, "web__add", a=2, b=3)).content == "5"
             waiting = asyncio.create_task(asked(tools, "web__wait"))
             await until(lambda: f"wait {process.pid}" in counted.read_text())
             process.kill()
             ended = await waiting
             assert ended.status == "error" and "ended during the call" in ended.text
-        await until(lambda: tools.missing)
+        await until(lambda: "web" in tools.missing)
         with http_server(port, counted):
             await until(lambda: listens(port))
             assert (await asked(tools, "web__add", a=1, b=1)).text == "2", "a call waits a moment for it"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "silent").read_text()), 0)

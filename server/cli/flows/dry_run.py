@@ -91,7 +91,7 @@ def asked_of(node: FlowNode, spec: FlowSpec, given: CrewState) -> dict[str, Any]
 
 
 async def _check(lab: Lab, chosen: Chosen) -> None:
-    if faults := check_flow(chosen.spec, await known_names(lab.needs), chosen.positions):
+    if faults := check_flow(chosen.spec, await known_names(lab.needs, chosen.spec), chosen.positions):
         raise FlowErrors(faults)
 
 

@@ -76,7 +76,7 @@ async def to_run(lab: Lab, flow: str) -> Kept:
         await _kept(lab, flow)
         return await lab.definitions.runnable(TENANT, "flow", flow)
     chosen = await asyncio.to_thread(read_file, flow)
-    checked(chosen.spec, await known_names(lab.needs), chosen.positions)
+    checked(chosen.spec, await known_names(lab.needs, chosen.spec), chosen.positions)
     return lab.definitions.unkept("flow", chosen.spec)
 
 

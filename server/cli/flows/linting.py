@@ -20,6 +20,7 @@ from server.lab import TENANT, open_lab
 from server.registered import known_names
 from server.settings import Settings
 from server.wire.definitions import fault_view
+from state.flows import FlowSpec
 
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE…", help="YAML or JSON files", show_default=False)]
 FAULTS = 2
@@ -48,7 +49,8 @@ def lint(
     """
     found = lint_files(files)
     looks_up = not alone and any(one.chosen for one in found)
-    known = asyncio.run(_known(quiet_settings(data_dir))) if looks_up else Known()
+    specs = [one.chosen.spec for one in found if one.chosen is not None]
+    known = asyncio.run(_known(quiet_settings(data_dir), specs)) if looks_up else Known()
     found = checked_against(found, known)
     _tell(found, as_json)
     raise typer.Exit(FAULTS if any(one.faults for one in found) else 0)
@@ -102,9 +104,19 @@ def _tell(found: Sequence[Linted], as_json: bool) -> None:
             console.print(f"[green]✓[/] {escape(one.file)}: {one.chosen.spec.flow_id}, {nodes} nodes")
 
 
-async def _known(settings: Settings) -> Known:
+def doubles(chosen: Sequence[Chosen]) -> list[Fault]:
+    """Flows that would replace one of another file."""
+    first = {one.spec.flow_id: one for one in reversed(chosen)}
+    return [
+        one.positions.fault(("flow_id",), f"the flow '{name}' stands in {first[name].positions.file}, too; keep one")
+        for one in chosen
+        if first[name := one.spec.flow_id] is not one
+    ]
+
+
+async def _known(settings: Settings, specs: Sequence[FlowSpec]) -> Known:
     async with open_lab(settings) as lab:
-        return await known_names(lab.needs)
+        return await known_names(lab.needs, *specs)
 
 
 async def _save(settings: Settings, found: Sequence[Linted]) -> list[dict[str, Any]]:
@@ -112,7 +124,7 @@ async def _save(settings: Settings, found: Sequence[Linted]) -> list[dict[str, A
     async with open_lab(settings) as lab:
         chosen = [one.chosen for one in found if one.chosen is not None]
         faults = [fault for one in chosen for fault in await lab.definitions.faults_of(one.spec, one.positions)]
-        if faults:
+        if faults := [*faults, *doubles(chosen)]:
             raise FlowErrors(faults)
         kept = [await lab.definitions.put_flow(TENANT, one.spec, one.positions) for one in chosen]
         return [

@@ -43,8 +43,8 @@ FROM jobs
 JOIN runs AS first ON first.run_id = jobs.job_id
 JOIN runs AS last ON last.run_id = jobs.run_id;
 
--- search: the newest first, with what they were asked
-SELECT jobs.*, first.kwargs -> 'input' AS input, first.kwargs ->> 'webhook' AS webhook, NULL AS output
+-- search: the newest first, with what they were asked as a text; their input may be large
+SELECT jobs.*, json_build_object('query', first.kwargs #> '{input,query}') AS input, first.kwargs ->> 'webhook' AS webhook, NULL AS output
 FROM (
     SELECT *
     FROM jobs
@@ -97,6 +97,17 @@ SET status = 'interrupted', error = %(error)s, updated_at = now()
 FROM jobs
 WHERE runs.run_id = jobs.run_id AND runs.status = 'success' AND jobs.waits
 RETURNING runs.run_id;
+
+-- close_dropped: a job that was stopped before it began says so, once
+UPDATE runs
+SET error = %(error)s
+WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
+  AND status = 'interrupted' AND started_at IS NULL AND error IS NULL
+RETURNING run_id;
+
+-- tell: a webhook's body, to be delivered
+INSERT INTO webhook_deliveries (tenant_id, run_id, url, body)
+VALUES (%(tenant_id)s, %(run_id)s, %(url)s, %(body)s);
 
 -- delete: runs that have ended
 DELETE FROM runs

@@ -86,7 +86,8 @@ async def test_parallel_agents_are_asked_the_same_and_their_answers_stand_in_the
     players = Players({"a": (late,), "b": (late,)})
     final = await run(graph_of("parallel", players, "a", {"agent_id": "b", "name": "Bea"}))
     assert {call.text for call in players.calls} == {"do it"}
-    assert final["result"].output == final["combined"] == "a: <a>\n\nBea: <b>"
+    assert final["result"].output == "a: <a>\n\nBea: <b>"
+    assert [entry.detail for entry in final["log"] if entry.event == "combined"] == ["2 of 2 answers"]
     assert final["result"].results == ("<a>", "<b>")
 
 

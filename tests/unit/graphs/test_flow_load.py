@@ -195,4 +195,4 @@ def test_what_was_written_is_shown_short_and_without_control_characters() -> Non
         flow_from(data)
     message = str(refused.value)
     assert "\x1b" not in message and len(message) < 400
-    assert message.startswith("flow_id: flow_id: 'x�[31myyy")
+    assert message.startswith("flow_id: 'x�[31myyy")

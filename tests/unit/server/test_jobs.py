@@ -11,16 +11,17 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from server.db.jobs import JOB_STATUSES, Job, JobFigures, JobStatus, job_status, runs_of_status
+from server.db.jobs import JOB_STATUSES, Job, JobFigures, JobStatus, SaidFigures, job_status, runs_of_status
 from server.job_requests import answer_for
 from server.job_webhook import job_delivery
 from server.messages.figures import Figures
+from server.run_queue.endings import cancelled
 from server.run_queue.shapes import Ending, Run, RunStatus
 from server.streaming.frames import Frame
 from server.streaming.job_events import after_of, ending_of, event_id, events_of
 from server.wire.definitions import check_crew_id
 from server.wire.executions import ExecuteCrew, execution_view, job_view, status_of
-from server.wire.figures import executions_by_name, executions_stats, messages_stats
+from server.wire.figures import delivery_stats, executions_by_name, executions_stats, messages_stats
 from server.wire.progress import Progress, progress_of
 from state.errors import BadRequest
 
@@ -112,6 +113,8 @@ def chunk(content: Any, place: str = "write:1f", kind: str = "AIMessageChunk") -
         (Frame(1, "custom", b'{"event":"agent","step":"a","status":"started"}'),
          [("agent", {"step": "a", "status": "started"})]),
         (Frame(1, "custom", b'{"event":"model","model":"demo"}'), [("model", {"model": "demo"})]),
+        (Frame(1, "custom", b'{"event":"decision","next":"a","reason":"why"}'),
+         [("decision", {"next": "a", "reason": "why"})]),
         (Frame(1, "custom", b'{"event":["agent"]}'), [("custom", {"event": ["agent"]})]),
         (Frame(1, "custom", b"[1]"), [("custom", [1])]),
         (Frame(1, "custom|a:1", b'{"event":"agent","step":"inner"}'), []),
@@ -127,7 +130,7 @@ def chunk(content: Any, place: str = "write:1f", kind: str = "AIMessageChunk") -
         (Frame(1, "values", b"{}"), []),
         (Frame(1, "end", b"null"), []),
     ],
-    ids=["attempt", "turn", "model", "odd-name", "custom", "nested-turn", "nested-token", "blocks",
+    ids=["attempt", "turn", "model", "choice", "odd-name", "custom", "nested-turn", "nested-token", "blocks",
          "empty", "decision", "result", "tool", "no-content", "values", "end"],
 )  # fmt: skip
 def test_a_run_s_events_are_told_as_turns_and_tokens(frame: Frame, said: list[tuple[str, Any]]) -> None:
@@ -269,6 +272,12 @@ def test_a_failed_job_s_webhook_says_why() -> None:
     assert (body["status"], body["error"], body["result"]) == ("FAILED", "AgentFailed: nobody answered", None)
 
 
+def test_a_job_that_was_cancelled_says_so_in_the_words_of_jobs() -> None:
+    told = job_delivery(run(own_thread=True), cancelled(run(own_thread=True), None))
+    assert told is not None and json.loads(told[1])["error"] == "cancelled by a client"
+    assert job_view(job("interrupted", error="nobody answered"), Progress(), NOW)["error"] == "nobody answered"
+
+
 def figures(name: str, status: JobStatus, count: int, p50: float | None = None) -> JobFigures:
     return JobFigures("crew", name, status, count, p50, p50, p50, NOW, count)
 
@@ -283,7 +292,15 @@ def test_figures_of_a_group_are_summed_and_times_are_those_of_what_completed() -
 
 def test_messages_are_told_without_a_figure_that_nobody_knows() -> None:
     counted = Figures()
-    assert messages_stats(counted, {}, 0.0, 0)["delivery_p50_seconds"] is None
+    assert delivery_stats(counted, 0.0)["delivery_p50_seconds"] is None
     counted.deliver("a", 1e9)
-    told = messages_stats(counted, {"a": 2, "b": 1}, 10.0, 5)
-    assert (told["waiting"], told["received"], told["delivery_p50_seconds"]) == (3, 1, None)
+    told = delivery_stats(counted, 10.0)
+    assert (told["sent"], told["received"], told["delivery_p50_seconds"]) == (0, 1, None)
+
+
+def test_messages_are_summed_over_their_agents() -> None:
+    said = [SaidFigures("a", sent=3, received=1, sent_lately=2, received_lately=1), SaidFigures("b", 1, 2, 0, 1)]
+    told = messages_stats(said, {"a": 2, "b": 1})
+    assert (told["sent"], told["received"], told["waiting"]) == (4, 3, 3)
+    assert told["last_hour"] == {"sent": 2, "received": 2} and [one["agent_id"] for one in told["agents"]] == ["a", "b"]
+    assert messages_stats([], {})["sent"] == 0

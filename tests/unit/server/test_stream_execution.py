@@ -111,6 +111,26 @@ async def test_a_question_is_kept_by_its_task_and_goes_with_its_answer() -> None
     assert answered.values["said"] == ["a", "b:yes"]
 
 
+async def test_of_two_that_ask_at_once_the_one_that_is_answered_asks_no_more() -> None:
+    def asking(name: str) -> Any:
+        def ask(state: State) -> State:
+            while (answer := interrupt(name)) == "":
+                pass
+            return {"said": [f"{name}:{answer}"]}
+
+        return ask
+
+    builder = StateGraph(State).add_node("a", asking("a")).add_node("b", asking("b"))
+    graph = builder.add_edge(START, "a").add_edge(START, "b").compile(checkpointer=InMemorySaver())
+    config = config_of()
+    _, both = await run(graph, {}, config=config)
+    ids = {asked["value"]: asked["id"] for (asked,) in both.interrupts.values()}
+    _, one = await run(graph, Command(resume={ids["a"]: "yes"}), config=config)
+    _, again = await run(graph, Command(resume={ids["b"]: ""}), config=config)
+    for outcome in (one, again):
+        assert [asked["value"] for (asked,) in outcome.interrupts.values()] == ["b"]
+
+
 async def test_before_a_breakpoint_a_run_is_interrupted_and_asks_nothing() -> None:
     events, outcome = await run(graph_of("a", "b"), {}, "updates", interrupt_before=["b"])
     assert events[-1] == ("updates", {"__interrupt__": []})

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_config
+from langgraph.errors import GraphRecursionError
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
@@ -51,6 +52,10 @@ class Served:
         if name not in self._graphs:
             raise NotFound(f"there is no graph or assistant '{name}'")
         yield self._graphs[name], self._config
+
+    async def check(self, name: str) -> None:
+        async with self.open(name):
+            pass
 
 
 def one_node(schema: Any, answer: Any, context: Any = None) -> Graph:
@@ -176,9 +181,14 @@ async def test_graphs_run_within_each_other_only_so_deep() -> None:
     assert len(seen) == MAX_DEPTH + 1
 
 
-async def test_a_crew_within_whose_agents_failed_is_not_tried_again() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [AgentFailed("no agent answered"), GraphRecursionError("no agent answered in 25 steps")],
+    ids=["failed", "endless"],
+)
+async def test_a_crew_within_that_has_no_answer_is_not_tried_again(error: Exception) -> None:
     def node(state: Chat) -> dict[str, Any]:
-        raise AgentFailed("no agent answered")
+        raise error
 
     with pytest.raises(NotAgain, match="no agent answered"):
         await ask(one_node(Chat, node))

@@ -166,6 +166,18 @@ async def test_with_reload_a_change_is_seen_and_a_file_that_breaks_keeps_its_las
     assert await answer(opened, "One") == "third"
 
 
+def test_a_file_that_is_being_written_is_left_until_it_is_done(folder: Folder) -> None:
+    folder.write("a.py", IMPORT + agent("One"))
+    opened = folder.open(reload=True)
+    first = opened.kinds()["One"]
+    folder.now += 1
+    folder.write("a.py", IMPORT)
+    os.utime(folder.path / "a.py", ns=(int(folder.now * 1e9), int(folder.now * 1e9)))
+    assert opened.kinds()["One"] is first
+    folder.now += 1
+    assert "One" not in opened.kinds()
+
+
 def test_without_reload_and_without_a_change_nothing_is_imported_again(folder: Folder) -> None:
     folder.write("a.py", IMPORT + agent("One"))
     fixed, watched = folder.open(), folder.open(reload=True)

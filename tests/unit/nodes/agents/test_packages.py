@@ -49,6 +49,10 @@ class Faulty(ChatKind):
         self.check(spec)
 
 
+class Loud(Shouter):
+    NAME = "Shouter"
+
+
 other = 7
 '''
 
@@ -67,6 +71,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "number": "lab_shouters:other",
         "missing": "lab_shouters:Nobody",
         "faulty": "lab_shouters:Faulty",
+        "loud": "lab_shouters:Loud",
         "broken": "lab_broken:Agent",
         "exits": "lab_exits:Agent",
     }
@@ -128,6 +133,11 @@ async def test_what_is_switched_on_is_a_kind_by_its_entry_or_by_its_distribution
 def test_a_package_that_cannot_be_used_is_refused_by_its_name(site: Path, name: str, words: str) -> None:
     with pytest.raises(BadRequest, match=rf"LAB_AGENT_PACKAGES: .*{words}"):
         load([name], taken=["ChatAgent"])
+
+
+def test_two_classes_of_one_id_are_refused(site: Path) -> None:
+    with pytest.raises(BadRequest, match=r"loud \(lab-faulty\): another class is registered as 'Shouter'"):
+        load(["shouter", "loud"])
 
 
 def test_what_a_kind_of_somebody_elses_raises_is_a_refusal(site: Path) -> None:

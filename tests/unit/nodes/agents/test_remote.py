@@ -75,8 +75,10 @@ def test_what_is_no_endpoint_is_refused_without_repeating_a_password(url: str, s
         ({"endpoint": "nowhere"}, "is not http or https"),
         ({"agent_id": "a", "timeout": "soon"}, "config.timeout"),
         ({"agent_id": "a\0"}, "config.agent_id 'a' is no agent's id"),
+        ({"agent_id": "a", "endpoint": "http://a.example"}, "config has agent_id and endpoint; leave one of them out"),
+        ({"agent_id": "a", "Token": "k3y"}, "config.Token would be shown .*; register the agent with its api_key"),
     ],
-    ids=["nothing", "number", "list", "no url", "timeout", "no id"],
+    ids=["nothing", "number", "list", "no url", "timeout", "no id", "both", "key"],
 )
 def test_a_definition_says_where_its_http_agent_is(config: dict[str, Any], said: str) -> None:
     with pytest.raises(BadRequest, match=said):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -201,17 +202,19 @@ class Definitions:
         assistant_id, label = definition_id(kind, name), spec.name or name
         config = {"configurable": {kind: plain(spec.model_dump(mode="json"))}}
         metadata = {"kind": kind, f"{kind}_id": name, "source": source}
-        found = await self._assistants.get(tenant, assistant_id)
-        if found is None:
-            new = NewAssistant(assistant_id, kind, label, spec.description, config, metadata=metadata)
-            try:
-                return Kept(kind, await self._assistants.create(tenant, new), created=True)
-            except Conflict:  # somebody else was faster
-                found = await self._assistants.get(tenant, assistant_id)
+        new = NewAssistant(assistant_id, kind, label, spec.description, config, metadata=metadata)
         change = AssistantChange(kind, label, spec.description, config, {}, metadata)
-        if found is not None and _changes_nothing(found, change):
-            return Kept(kind, found)
-        return Kept(kind, await self._assistants.update(tenant, assistant_id, change))
+        while True:
+            found = await self._assistants.get(tenant, assistant_id)
+            if found is not None and _changes_nothing(found, change):
+                return Kept(kind, found)
+            # Somebody else may be faster, to keep it or to delete it: then it is looked at again.
+            if found is None:
+                with suppress(Conflict):
+                    return Kept(kind, await self._assistants.create(tenant, new), created=True)
+            else:
+                with suppress(NotFound):
+                    return Kept(kind, await self._assistants.update(tenant, assistant_id, change))
 
 
 def _changes_nothing(kept: Assistant, change: AssistantChange) -> bool:

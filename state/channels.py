@@ -27,9 +27,14 @@ class Typed(LastValue[Any]):
 
 @cache  # two schemas of a graph that have one channel must have one reducer
 def appended(item: type[T]) -> Callable[[list[T], Any], list[T]]:
-    """A reducer: the list with the new items after it. Raises InvalidUpdateError for what is no list of these."""
+    """A reducer: the list with the new items after it; None empties it.
+
+    Raises InvalidUpdateError for what is no list of these.
+    """
 
     def append(kept: list[T], new: Any) -> list[T]:
+        if new is None:
+            return []
         return [*kept, *as_typed(item.__name__, list[item], new)]  # type: ignore[valid-type]
 
     return append

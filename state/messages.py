@@ -36,8 +36,10 @@ class AgentMessage(BaseModel):
     timestamp: datetime
 
 
-def append_messages(kept: Sequence[AgentMessage], new: Sequence[AgentMessage]) -> list[AgentMessage]:
-    """The log with what is new in it; a message that is there already, by its id, is not added again."""
+def append_messages(kept: Sequence[AgentMessage], new: Sequence[AgentMessage] | None) -> list[AgentMessage]:
+    """The log with what is new in it, each message once by its id; None empties it."""
+    if new is None:
+        return []
     known = {message.message_id for message in kept}
     told: list[AgentMessage] = as_typed("agent_messages", list[AgentMessage], new)
     return [*kept, *(message for message in told if message.message_id not in known)]

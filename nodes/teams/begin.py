@@ -23,8 +23,9 @@ async def begin(state: CrewState, *, team: Team) -> dict[str, object]:
         "given": state.input_data,
         "query": "",
         "input_data": {},
-        "outcomes": Overwrite([]),
-        "agent_messages": Overwrite([]),
+        # None and not Overwrite: clients are shown the updates.
+        "outcomes": None,
+        "agent_messages": None,
         "log": Overwrite([started]),
         "choice": None,
         "result": None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -100,6 +101,17 @@ async def test_a_crew_is_kept_changed_found_and_deleted(served: Served) -> None:
     assert "pair" not in [one["crew_id"] for one in await served.ok("GET", "/api/v1/crew?limit=1000")]
 
 
+async def test_a_crew_that_many_keep_and_delete_at_once_is_kept(served: Served) -> None:
+    crew_id, crew = uuid4().hex, {"agents": [agent("a")]}
+    asked = [
+        *(("PUT", "/api/v1/crew", {**crew, "crew_id": crew_id, "name": f"the {number % 3}."}) for number in range(12)),
+        *(("DELETE", f"/api/v1/crew/{crew_id}", None) for _ in range(3)),
+    ]
+    answers = await asyncio.gather(*(served.http.request(method, path, json=body) for method, path, body in asked))
+    assert {one.status_code for one in answers[:12]} <= {200, 201}
+    assert {one.status_code for one in answers[12:]} <= {204, 404}
+
+
 async def test_a_crew_without_an_id_is_given_one(served: Served) -> None:
     made = await served.ok("PUT", "/api/v1/crew", 201, json={"name": "nameless", "agents": [agent("a")]})
     await served.ok("DELETE", f"/api/v1/crew?crew_id={made['crew_id']}", 204)
@@ -176,6 +188,27 @@ async def test_a_crew_whose_agents_need_what_is_not_there_is_refused_with_what_i
     model = served.lab.models.default_model
     there = agent("a", "Chatbot", model=model), agent("b", "graph", graph="flow"), agent("c", "http", endpoint=here)
     await keep(served, *there)
+
+
+async def test_an_agent_that_has_come_back_is_asked_before_anybody_has_looked_at_it_again(served: Served) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"output": {"response": "back"}}'
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    with socket.socket() as held:  # bound, and nobody listens
+        held.bind(("127.0.0.1", 0))
+        gone = {"agent_id": "gone", "endpoint": f"http://127.0.0.1:{held.getsockname()[1]}", "capabilities": ["return"]}
+        await served.ok("POST", "/agents", 201, json=gone)
+        assert (await served.ok("GET", "/agents/gone/health"))["status"] == "offline"
+        crew_id = await keep(served, agent("a", "HttpAgent", agent_id="gone"))
+        failed = await run(served, crew_id)
+        assert failed["status"] == "FAILED" and "cannot be reached" in failed["error"]
+        async with await asyncio.start_server(answer, sock=held):
+            assert (await run(served, crew_id))["result"]["output"] == "back"
+            assert (await served.ok("GET", "/agents/gone"))["status"] == "idle"
 
 
 async def test_a_job_is_accepted_runs_and_tells_its_result(served: Served) -> None:

@@ -17,6 +17,7 @@ from server.db.connection import connect
 from server.db.messages import Messages
 from server.db.pool import Database
 from server.messages.bus import Bus
+from server.messages.envelope import outgoing
 from server.messages.opening import open_messages
 from server.messages.sweep import MessageSweeper
 from server.settings import Settings
@@ -226,6 +227,32 @@ async def test_a_reply_that_comes_too_late_waits_in_the_queue(buses: tuple[Messa
     assert await buses[0].receive("researcher", 5) == late
 
 
+async def test_only_who_asked_is_given_the_reply(buses: tuple[MessageBus, MessageBus]) -> None:
+    for answerer in buses:
+        question = told()
+        asking = asyncio.create_task(buses[0].request(question, 10))
+        assert await answerer.receive("writer", 5) == question
+        aside = told("editor", "writer", reply_to=question.message_id)
+        await answerer.send(aside)
+        assert await answerer.receive("editor", 0) == aside
+        reply = told("researcher", "writer", reply_to=question.message_id)
+        await answerer.send(reply)
+        assert await asking == reply
+
+
+async def test_a_reply_to_somebody_who_stopped_asking_waits_in_the_queue(buses: tuple[MessageBus, MessageBus]) -> None:
+    receiver = await waits(buses[0])
+    asking = asyncio.create_task(buses[0].request(told(), 10))
+    question = await receiver  # before it is written
+    assert question is not None
+    reply = told("researcher", "writer", reply_to=question.message_id)
+    replying = asyncio.create_task(buses[0].send(reply))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait([asking, replying])
+    assert await buses[1].receive("researcher", 5) == reply
+
+
 async def test_a_broadcast_reaches_each_and_tells_whose_queue_was_full(buses: tuple[MessageBus, MessageBus]) -> None:
     for _ in range(BOUND):
         await buses[0].send(told("b"))
@@ -235,6 +262,13 @@ async def test_a_broadcast_reaches_each_and_tells_whose_queue_was_full(buses: tu
     assert [copy.to_agent for copy in copies if copy] == ["a", "c"]
     assert all(copy is not None and copy.payload == message.payload for copy in copies)
     assert await buses[0].broadcast(message, []) == []
+    # Once each, and told of as often as asked for.
+    assert await buses[0].broadcast(told("nobody"), ["d", "b", "d"]) == [True, False, True]
+    assert len(await received(buses[1], "d")) == 1
+    for odd in (told("nobody", "\0"), told("nobody", "\0", topic="news")):
+        for answer in (buses[0].broadcast(odd), buses[0].publish(odd)):
+            with pytest.raises(BadRequest, match="from_agent"):
+                await answer
 
 
 HEARD: Mapping[str, dict[str, Any]] = {
@@ -280,6 +314,8 @@ async def test_a_handler_that_fails_goes_on_with_the_next_message(
 
     async def handle(message: AgentMessage) -> None:
         heard.append(message.payload["n"])
+        if message.payload["n"] == 0:
+            raise asyncio.CancelledError  # as what it waits for was cancelled
         if message.payload["n"] == 1:
             raise ZeroDivisionError("mine")
 
@@ -359,6 +395,37 @@ async def test_the_depth_of_a_queue_follows_what_waits(pair: tuple[Bus, Bus], da
     await asked(database, "DELETE FROM runs WHERE run_id = %s", run)
     await pair[0].send(told())  # full as far as was counted, but what waited has gone with its run
     assert await pair[1].depths() == {"writer": 2}
+
+
+async def test_a_reply_that_is_written_as_its_request_is_given_up_is_not_lost(
+    pair: tuple[Bus, Bus], database: Database
+) -> None:
+    question = told()
+    asking = asyncio.create_task(pair[0].request(question, 0.3))
+    assert await pair[1].receive("writer", 5) == question
+    late = told("researcher", "writer", reply_to=question.message_id)
+    async with Messages(database.pool, database.dsn).writing() as elsewhere:
+        assert await elsewhere.hold([question.message_id], []) == {("default", question.message_id, "researcher")}
+        with pytest.raises(TimedOut):
+            await asking
+        await elsewhere.write([outgoing("default", late, 0.0).row(question.message_id)], [], [], [])
+    assert await pair[1].receive("researcher", 5) == late
+
+
+async def test_a_reply_that_was_claimed_for_somebody_who_left_waits_in_the_queue(
+    pair: tuple[Bus, Bus], database: Database
+) -> None:
+    question, messages = uuid4(), Messages(database.pool, database.dsn)
+    reply = told("researcher", "writer", reply_to=question)
+    async with messages.writing() as elsewhere:
+        await elsewhere.write([outgoing("default", reply, 0.0).row(question)], [], [], [])
+    assert len(await messages.claim_reply("default", question)) == 1
+    async with messages.writing() as elsewhere:
+        # The request was given up meanwhile, which found no reply that waited.
+        await elsewhere.lock([("default", "researcher")])
+        await elsewhere.write([], [reply.message_id], [], [])
+    assert await pair[1].depths() == {"researcher": 1}
+    assert await pair[1].receive("researcher", 0) == reply
 
 
 async def test_what_no_notice_tells_of_is_found_all_the_same(pair: tuple[Bus, Bus], database: Database) -> None:

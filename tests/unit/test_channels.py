@@ -54,5 +54,9 @@ async def test_plain_json_of_a_model_becomes_the_model() -> None:
     assert values["point"] == Point(x=3) and values["points"] == [Point(x=1), Point(x=3)]
 
 
+def test_none_empties_a_list() -> None:
+    assert appended(Point)([Point(x=1)], None) == []
+
+
 def test_schemas_of_one_graph_may_share_a_reducer() -> None:
     assert appended(Point) is appended(Point)

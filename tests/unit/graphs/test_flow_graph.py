@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.tools import tool
 
 from graphs.flows.compile import build, build_from, flow_of, own_agent
 from graphs.flows.faults import FlowErrors
@@ -59,6 +61,26 @@ async def test_a_step_whose_reference_is_missing_fails_and_the_others_go_on() ->
     result = (await graph.ainvoke({"input_data": {"topic": "bees"}}))["result"]
     failed = next(agent for agent in result.agents if agent.step == "sum")
     assert failed.status == "failed" and "'research' has response, nothing named 'figures'" in (failed.error or "")
+
+
+async def test_a_tool_that_breaks_is_told_in_one_line_and_what_was_said_is_never_filled_again() -> None:
+    @tool("breaks")
+    async def breaks(text: str) -> str:
+        """Breaks."""
+        raise ValueError(f"bad:\n{text}")
+
+    text = (
+        "flow_id: f\nentry_point: a\nexit_points: [z]\nnodes:\n"
+        "  - {id: a, agent_id: writer, config: {prompt: '${query}'}}\n"
+        "  - {id: b, type: tool, depends_on: [a], config: {tool: breaks, attempts: 1, input: {text: '${a.response}'}}}\n"
+        "  - {id: z, agent_id: writer, depends_on: [a, b], config: {prompt: '${a} ${b:-nothing}'}}\n"
+    )
+    models = FakeModels("${query} ${z}", "done")
+    needs = needs_of(fake_services(models))
+    graph = build(spec(text), replace(needs, tools={"breaks": breaks})).compile()
+    result = (await graph.ainvoke({"query": "${input.x}"}))["result"]
+    assert [messages[-1].text for messages in models.asked] == ["${input.x}", "${query} ${z} nothing"]
+    assert [agent.error for agent in result.agents] == [None, "ValueError: bad: ${query} ${z}", None]
 
 
 def test_the_graph_is_the_flow() -> None:

@@ -96,7 +96,7 @@ MISTAKES = {
     "wrong types": (
         GOOD.replace('"2.0"', "[2]").replace("[first]", "first").replace("entry_point: first", "entry_point: [first]"),
         [
-            'f.yaml:3:10: version must be a text, not a list',
+            "f.yaml:3:10: version must be a text, not a list",
             "f.yaml:9:51: depends_on must be a list, not the text 'first'; write [first]",
             "f.yaml:10:14: entry_point must be a text, not a list",
         ],

@@ -15,7 +15,8 @@ from graphs.flows.load import load_flow
 from graphs.flows.order import supersteps
 from graphs.flows.shipped import LIBRARY
 from server.cli.flows.dry_run import asked_of
-from server.cli.flows.finding import is_file
+from server.cli.flows.finding import Chosen, is_file
+from server.cli.flows.linting import doubles
 from server.cli.flows.picture import EDGE, FILL, INK, LAST, laid_out, picture, placed
 from server.cli.flows.running import read_input, read_run_settings
 from server.cli.main import app
@@ -148,3 +149,11 @@ def test_a_runs_input_is_an_object_or_a_file(tmp_path: Path) -> None:
     assert read_run_settings({"model": None, "temperature": 0.5}) == {"temperature": 0.5}
     with pytest.raises(BadRequest, match="--max-tokens: "):
         read_run_settings({"max_tokens": 0})
+
+
+def test_of_files_that_are_kept_together_each_has_its_own_flow() -> None:
+    chosen = [
+        Chosen(loaded.spec, loaded.positions)
+        for loaded in (load_flow(FLOW, "a.yaml"), load_flow(FLOW.replace(": f", ": g"), "b.yaml"), load_flow(FLOW, "c"))
+    ]
+    assert [str(fault) for fault in doubles(chosen)] == ["c:2:10: the flow 'f' stands in a.yaml, too; keep one"]

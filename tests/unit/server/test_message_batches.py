@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from server.messages.admission import Facts, admit
 from server.messages.envelope import Envelope, for_history, outgoing
 from server.messages.mailbox import Mailbox
 from server.messages.word import NOTICE_BYTES, heard, notices
+from server.messages.writer import BATCH, Writer
 from state.errors import BadRequest, NoDatabase, NotFound, QueueFull
 from state.messages import AgentMessage
 
@@ -181,3 +185,70 @@ async def test_a_message_is_handed_over_only_where_it_overtakes_none(change: dic
     assert not box.takes
     box.enter()
     assert box.takes is takes
+
+
+class Paper:
+    """In the place of Postgres: what is written, whether it waits, and what was asked in which order."""
+
+    def __init__(self, refuses: Callable[[Any], bool] = lambda row: False, error: type[psycopg.Error] = psycopg.DataError):
+        self.waits: dict[UUID, bool] = {}
+        self.asked: list[str] = []
+        self._refuses, self._error = refuses, error
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Paper]:
+        yield self
+
+    async def runs(self, run_ids: Sequence[UUID]) -> set[Any]:
+        return set()
+
+    async def hold(self, answered: Sequence[UUID], changed: Sequence[UUID]) -> set[Any]:
+        self.asked += ["hold"] if answered or changed else []
+        return set()
+
+    async def lock(self, queues: Sequence[Any]) -> dict[Any, int]:
+        self.asked += ["lock"] if queues else []
+        return {}
+
+    async def write(self, rows: Sequence[str], released: Sequence[UUID], given_up: object, notices: object) -> None:
+        read = [json.loads(row) for row in rows]
+        if any(map(self._refuses, read)):
+            raise self._error("not this one")
+        self.waits.update({UUID(row["message_id"]): not row["delivered"] for row in read})
+        self.waits.update({one: True for one in released if one in self.waits})
+
+
+def writer_on(paper: Paper) -> Writer:
+    return Writer(paper, 10_000, "me", lambda arrivals: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("before", [0, BATCH + 1], ids=["in-one-batch", "batches-later"])
+async def test_what_a_receiver_left_unread_waits_again_wherever_it_stands(before: int) -> None:
+    paper = Paper(refuses=lambda row: row["payload"] == {"odd": 1})
+    writer = writer_on(paper)
+    sending = [writer.put(sent()) for _ in range(before)]
+    unread, odd = sent(delivered=True), sent(payload={"odd": 1})
+    sending += [writer.put(unread), writer.put(odd)]
+    writer.release("t", "b", unread.message.message_id)
+    writer.close()
+    await writer.run()
+    assert paper.waits[unread.message.message_id]
+    assert [type(one.exception()) for one in sending] == [type(None)] * (before + 1) + [BadRequest]
+    # As a claim has it, messages before queues: the two never wait for each other.
+    assert all(one == "lock" for one in paper.asked[paper.asked.index("hold") + 1 :])
+
+
+@pytest.mark.parametrize("error", [psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError])
+async def test_what_postgres_does_not_take_is_refused_alone_and_each_is_settled_once(error: type[psycopg.Error]) -> None:
+    paper = Paper(refuses=lambda row: row["payload"] == {"odd": 1}, error=error)
+    writer = writer_on(paper)
+    settled: list[int] = []
+    payloads: list[dict[str, Any]] = [{}, {"odd": 1}, {}, {"odd": 1}, {}]
+    sending = [
+        writer.put(sent(payload=payload), lambda number=number: settled.append(number))  # type: ignore[misc]
+        for number, payload in enumerate(payloads)
+    ]
+    writer.close()
+    await writer.run()
+    assert [one.exception() is None for one in sending] == [not payload for payload in payloads]
+    assert settled == [0, 1, 2, 3, 4]

@@ -284,8 +284,9 @@ async def test_one_that_is_offline_is_asked_last_and_once_where_others_fail() ->
     assert (asked.kind.asked, answered.agent_id, answered.attempts) == (["b", "c", "a"], "a", 3)
     assert [one.agent_id for one in answered.tried] == ["b", "c"]
     asked = team(GONE, *OTHERS, a=DOWN, b=DOWN, c=DOWN)
-    with pytest.raises(NoAnswer, match=r"^b: down; c: down; a: down$"):
+    with pytest.raises(NoAnswer, match=r"^b: down; c: down; a: down$") as nobody:
         await asked.ask(BY_ID, last=False)
+    assert nobody.value.agent_name == "A", "as the last of those who were tried"
     resting = team(GONE, open=["a"], a=HELLO)
     with pytest.raises(NoAnswer, match=r"^a: a rests$"):
         await resting.ask(BY_ID, last=False)

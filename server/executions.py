@@ -146,9 +146,9 @@ class Executions:
         """Counts and times, by status and, with `by_name`, by crew and flow."""
         return await self._jobs.figures(tenant, graphs, by_name=by_name)
 
-    async def said(self, tenant: str) -> list[SaidFigures]:
-        """Messages by agent, those between the steps of executions among them."""
-        return await self._jobs.said(tenant)
+    async def said(self, tenant: str) -> tuple[int, list[SaidFigures]]:
+        """How many messages are kept, and those of the last day by agent; those between steps are among them."""
+        return await self._jobs.kept_messages(tenant), await self._jobs.said(tenant)
 
     async def clean_up(self, tenant: str, graphs: Sequence[Graph], hours: float, *, dry_run: bool) -> list[UUID]:
         """Delete jobs that ended longer ago than this; which these are, of very many the oldest."""

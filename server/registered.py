@@ -8,7 +8,7 @@ from typing import Any
 
 from graphs.flows.check import Known, check_flow
 from graphs.flows.faults import Fault, FlowErrors, Positions, in_order
-from nodes.agents.calling import REMOTE_KINDS
+from nodes.agents.candidates import REMOTE_KINDS
 from nodes.agents.kinds import kind_of
 from nodes.agents.remote import secret_in
 from nodes.teams.kinds import AGENT

@@ -6,15 +6,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from graphs.flows.faults import Fault, FlowErrors, Path, Positions, in_order, listed, near, shown
 from graphs.flows.order import Needs, ancestors, cycles
-from graphs.flows.shapes import MAX_TOLD, kind
-from nodes.agents.remote import MAX_TIMEOUT_SEC
+from graphs.flows.settings import settings_told
+from graphs.flows.shapes import MAX_TOLD
 from nodes.teams.kinds import AGENT, StepKind, shipped_step_kinds
 from nodes.teams.references import Found, find, name_of
-from nodes.teams.steps import MAX_ATTEMPTS
 from state.flows import RESERVED, FlowNode, FlowSpec
 
 ASKED = ("query", "input")
@@ -119,21 +117,8 @@ class _Checking:
                 yield self._at.fault(at, f"node '{node.id}' depends on '{wanted}' twice")
 
     def _settings(self, node: FlowNode, path: Path) -> Iterator[Fault]:
-        config, at = node.config, (*path, "config")
-        timeout = config.get("timeout")
-        if timeout is not None and not _is_number(timeout, 0, MAX_TIMEOUT_SEC):
-            told = f"timeout must be seconds above 0, at most {MAX_TIMEOUT_SEC:.0f}, not {kind(timeout)}"
-            yield self._at.fault((*at, "timeout"), told)
-        attempts = config.get("attempts", 1)
-        if isinstance(attempts, bool) or not isinstance(attempts, int) or not 1 <= attempts <= MAX_ATTEMPTS:
-            told = f"attempts must be a whole number from 1 to {MAX_ATTEMPTS}, not {kind(attempts)}"
-            yield self._at.fault((*at, "attempts"), told)
-        if node.type == AGENT:
-            if not isinstance(config.get("prompt", ""), str):
-                yield self._at.fault((*at, "prompt"), f"prompt must be a text, not {kind(config['prompt'])}")
-            if not isinstance(config.get("input", {}), Mapping):
-                told = f"input must be a mapping of names to values, not {kind(config['input'])}"
-                yield self._at.fault((*at, "input"), told)
+        for key, told in settings_told(node.config, agent=node.type == AGENT):
+            yield self._at.fault((*path, "config", key), told)
 
     def _references(self, node: FlowNode, path: Path) -> Iterator[Fault]:
         kinds = self._known.kinds
@@ -211,7 +196,3 @@ class _Checking:
 
     def _nodes(self) -> str:
         return listed(dict.fromkeys(self._ids))
-
-
-def _is_number(value: Any, above: float, most: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and above < value <= most

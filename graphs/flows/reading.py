@@ -8,7 +8,6 @@ are read as in YAML 1.2's core and JSON: `yes`, `on`, dates and `12:30` are text
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -17,8 +16,8 @@ from typing import Any
 import yaml
 
 from graphs.flows.faults import Fault, FlowErrors, Mark, Path, Positions, shown
+from graphs.flows.text import readable
 
-MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
 MAX_NODES = 10_000
 MAX_INTEGER = 2**63
@@ -33,10 +32,6 @@ _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
 }
 # The parser in C takes a tenth of the time and is part of PyYAML's wheels; they agree on what is accepted.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_TAG_LINE = re.compile(r"^%TAG", re.MULTILINE)
-"""The parser holds each against all before it: sixteen thousand of them would take it a second."""
-_PAIR = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
 @dataclass(frozen=True)
@@ -52,17 +47,10 @@ def read_document(text: str, file: str) -> Document:
 
     Raises FlowErrors.
     """
-    if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
-        raise FlowErrors([Fault(f"larger than {MAX_BYTES} bytes; a definition is smaller", file=file)])
-    if (bad := _UNREADABLE.search(text)) is not None:
-        line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
-        raise FlowErrors([Fault(f"the character U+{ord(bad[0]):04X} cannot be read", (), file, Mark(line, column))])
-    if (tag := _TAG_LINE.search(text)) is not None:
-        mark = Mark(text.count("\n", 0, tag.start()) + 1, 1)
-        raise FlowErrors([Fault("the directive %TAG is not taken; leave the line out", (), file, mark)])
+    text = readable(text, file)
     reading = _Reading(file)
     try:
-        for event in yaml.parse(_as_yaml(text), Loader=_Loader):
+        for event in yaml.parse(text, Loader=_Loader):
             reading.take(event)
     except yaml.MarkedYAMLError as error:
         raise FlowErrors([*reading.faults, _syntax(error, file)]) from None
@@ -198,20 +186,3 @@ def _syntax(error: yaml.MarkedYAMLError, file: str) -> Fault:
     said = ", ".join(part for part in (error.context, error.problem) if part)
     mark = Mark(places[0].line + 1, places[0].column + 1) if places else None
     return Fault(f"this is no YAML: {shown(said)}", (), file, mark)
-
-
-def _as_yaml(text: str) -> str:
-    """JSON as the YAML parser takes it: no tabs between values, and characters beyond the first plane written whole."""
-    if not text.lstrip("\ufeff \t\r\n").startswith("{") or ("\t" not in text and "\\u" not in text):
-        return text
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    # Within JSON's texts a tab is written \t, so that every real one stands between values.
-    return _PAIR.sub(_joined, text.replace("\t", " "))
-
-
-def _joined(pair: re.Match[str]) -> str:
-    high, low = int(pair[1], 16), int(pair[2], 16)
-    return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08X}"

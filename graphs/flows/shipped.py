@@ -11,7 +11,7 @@ from pathlib import Path
 from graphs.flows.check import check_flow
 from graphs.flows.faults import Fault, FlowErrors
 from graphs.flows.load import load_flow
-from graphs.flows.reading import MAX_BYTES
+from graphs.flows.text import MAX_BYTES
 from state.flows import FlowSpec
 
 LIBRARY = Path(__file__).with_name("library")

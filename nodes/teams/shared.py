@@ -120,7 +120,8 @@ class SharedView:
         board.begin(step)
 
     def get(self, key: str, default: Any = None, *, private: bool = False) -> Any:
-        return self.values(private=private).get(key, default)
+        held = values_of(self._board.changes, self._namespace(private))
+        return copy.deepcopy(held[key]) if key in held else default
 
     def set(self, key: str, value: Any, *, private: bool = False) -> None:
         text = json_text(f"the value of {key!r}", value)
@@ -140,7 +141,7 @@ class SharedView:
         return copy.deepcopy(values_of(self._board.changes, self._namespace(private)))
 
     def history(self, key: str, *, private: bool = False) -> Sequence[SharedChange]:
-        return history_of(self._board.changes, key, self._namespace(private))
+        return copy.deepcopy(history_of(self._board.changes, key, self._namespace(private)))
 
     def watch(self, key: str | None = None) -> AsyncIterator[SharedChange]:
         """To be called on the event loop. Who falls behind by more than 1,000 changes misses the oldest."""
@@ -184,7 +185,8 @@ class _Watcher:
                 self._loop.call_soon_threadsafe(self._hear, change)
 
     def _hear(self, change: SharedChange) -> None:
-        self._waiting.append(change)
+        # Its own: values are lists and objects, which others hold, too.
+        self._waiting.append(copy.deepcopy(change))
         self._word.set()
 
 

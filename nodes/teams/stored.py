@@ -14,6 +14,7 @@ from langgraph.store.base import BaseStore, SearchItem
 from pydantic import ValidationError
 
 from nodes.teams.shared import MAX_KEYS, check_key, json_text
+from state.errors import BadRequest
 from state.shared import GLOBAL, SharedChange
 
 HISTORY = 100
@@ -78,9 +79,14 @@ class StoredContext:
             at=datetime.now(UTC),
         )
         place = self._place("values", private)
+        there = await self._store.aget(place, key) is not None
         if deleted:
+            if not there:
+                return
             await self._store.adelete(place, key)
         else:
+            if not there and await self._store.asearch(place, offset=MAX_KEYS - 1, limit=1):
+                raise BadRequest(f"the shared context has {MAX_KEYS:,} keys, which is all it holds; delete some")
             await self._store.aput(place, key, {"value": value}, index=False)
         said = change.model_dump(mode="json")
         await self._store.aput(self._place("changes", private), uuid.uuid4().hex, said, index=False)

@@ -113,7 +113,7 @@ class JobFigures:
 
 @dataclass(frozen=True)
 class SaidFigures:
-    """Messages of one agent, or of the clients together. `…_lately`: of these, in the last hour."""
+    """Messages of one agent, or of the clients together, in the last day; `…_lately`: of these, in the last hour."""
 
     agent_id: str
     sent: int
@@ -177,8 +177,12 @@ class Jobs(Repository):
                 await query("tell", {"run_id": ended[0]["run_id"], "url": told[0], "body": told[1].decode()})
             return bool(ended)
 
+    async def kept_messages(self, tenant: str) -> int:
+        """How many there are, those between the steps of executions among them."""
+        return int((await self._ask(tenant, "kept", {}))[0]["count"])
+
     async def said(self, tenant: str) -> list[SaidFigures]:
-        """By agent, the most talkative first; of all messages that are kept, whichever process sent them."""
+        """Messages of the last day by agent, the most talkative first, whichever process sent them."""
         return [SaidFigures(**row) for row in await self._ask(tenant, "said", {})]
 
     async def delete(self, tenant: str, run_ids: Sequence[UUID], thread_id: UUID) -> bool:

@@ -29,6 +29,8 @@ Named = tuple[str, str]
 """Tenant and agent."""
 Known = tuple[str, UUID]
 """Tenant and an id of its."""
+Request = tuple[str, UUID, str]
+"""Tenant, a message, and its sender, who waits for the reply."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,18 @@ class Writing:
         """Those that there are, and that stay until the end of the transaction."""
         return {(row["tenant_id"], row["run_id"]) for row in await self._rows("hold_runs", {"run_ids": run_ids})}
 
-    async def requests(self, message_ids: Sequence[UUID]) -> set[Known]:
-        """Those whose sender waits for the reply."""
-        return _ids(await self._rows("awaited_requests", {"message_ids": message_ids}))
+    async def hold(self, answered: Sequence[UUID], changed: Sequence[UUID]) -> set[Request]:
+        """Of the answered messages those whose sender waits, which stays so, as do the changed ones, until the end of
+        the transaction. To be called before `lock`."""
+        if not answered and not changed:
+            return set()
+        values = {"answered": list(answered), "changed": list(changed)}
+        cursor = await self._connection.execute(self._queries["hold_messages"], values, prepare=False)
+        return {
+            (row["tenant_id"], row["message_id"], row["from_agent"])
+            for row in await cursor.fetchall()
+            if row["awaited"]
+        }
 
     async def stored(self, message_ids: Sequence[UUID]) -> set[Known]:
         return _ids(await self._rows("stored_messages", {"message_ids": message_ids}))

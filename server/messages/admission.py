@@ -22,8 +22,8 @@ class Facts:
     """How many messages wait in each queue."""
     runs: Set[tuple[str, UUID]] = frozenset()
     """Executions that there are."""
-    requests: Set[tuple[str, UUID]] = frozenset()
-    """Messages whose sender waits for the reply."""
+    requests: Set[tuple[str, UUID, str]] = frozenset()
+    """Messages for whose reply their sender waits; with the sender."""
     stored: Set[tuple[str, UUID]] = frozenset()
     """Messages that are there already: an earlier try was committed, though the answer got lost."""
 
@@ -59,7 +59,9 @@ def admit(batch: Sequence[Envelope], facts: Facts, bound: int) -> Admission:
             else:
                 refused[one] = NotFound(f"no execution {said.execution_id}; a message may also belong to none")
             continue
-        kept_for = said.reply_to if said.reply_to and (one.tenant, said.reply_to) in facts.requests else None
+        kept_for = None
+        if said.reply_to and (one.tenant, said.reply_to, said.to_agent) in facts.requests:
+            kept_for = said.reply_to
         if not one.delivered and kept_for is None:
             if depths[one.queue] >= bound:
                 refused[one] = QueueFull(

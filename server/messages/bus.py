@@ -8,11 +8,11 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from server.background import running
 from server.db.messages import Messages
-from server.messages.envelope import check_name, check_topic, for_history, json_text, outgoing
+from server.messages.envelope import check_name, check_topic, copies_of, for_history, json_text, outgoing
 from server.messages.figures import Figures
 from server.messages.post import Post
 from state.agent_ports import Handler
@@ -64,16 +64,19 @@ class Bus:
 
         False where the queue is full. Raises NotFound, BadRequest.
         """
+        check_name("from_agent", message.from_agent)
         receivers = await self._messages.everybody(self._tenant, message.from_agent) if to is None else to
-        return await self._copy(message, list(dict.fromkeys(receivers)))
+        took = await self._copy(message, receivers)
+        return [took[one] for one in receivers]
 
     async def publish(self, message: AgentMessage) -> int:
         """To its subscribers but the sender; how many queues took it. Raises NotFound, BadRequest."""
+        check_name("from_agent", message.from_agent)
         if message.topic is not None:
             check_topic(message.topic)
         payload = json_text("the payload", message.payload)
         receivers = await self._messages.subscribers(self._tenant, message, payload)
-        return sum(await self._copy(message, receivers))
+        return sum((await self._copy(message, receivers)).values())
 
     async def subscribe(
         self, agent_id: str, *, topic: str | None = None, content: Mapping[str, Any] | None = None
@@ -122,19 +125,15 @@ class Bus:
         """How many messages wait for whom: the longest queues."""
         return await self._messages.depths(self._tenant)
 
-    async def _copy(self, message: AgentMessage, receivers: Sequence[str]) -> list[bool]:
-        """The same copies when it is done again: their ids follow from the message's."""
-        copies = [
-            message.model_copy(update={"to_agent": one, "message_id": uuid5(message.message_id, one)})
-            for one in receivers
-        ]
-        now = time.monotonic()
-        envelopes = [outgoing(self._tenant, copy, now) for copy in copies]
-        outcomes = await asyncio.gather(*(self._post.send(one) for one in envelopes), return_exceptions=True)
+    async def _copy(self, message: AgentMessage, receivers: Sequence[str]) -> dict[str, bool]:
+        """To each once; whose queue took it. Done again, the copies are the same: their ids follow from the
+        message's."""
+        copies = copies_of(self._tenant, message, receivers, time.monotonic())
+        outcomes = await asyncio.gather(*map(self._post.send, copies.values()), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, QueueFull):
                 raise outcome
-        return [outcome is None for outcome in outcomes]
+        return {one: outcome is None for one, outcome in zip(copies, outcomes, strict=True)}
 
     async def _serve(self, agent_id: str, handler: Handler) -> None:
         while True:
@@ -148,8 +147,16 @@ class Bus:
                 continue
             try:
                 await handler(message)
-            except Exception:  # somebody else's code
+            except (Exception, asyncio.CancelledError):  # somebody else's code
+                if _is_cancelled():
+                    raise
                 log.exception("the handler of agent %s failed on message %s", agent_id, message.message_id)
+
+
+def _is_cancelled() -> bool:
+    """Whether this task is, rather than something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _seconds(timeout: float) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from server.db.json_values import DEPTH, exact_json, nearest_json, storable_text
 from state.agents import AGENT_ID
@@ -84,6 +85,21 @@ def outgoing(tenant: str, message: AgentMessage, now: float, *, awaited: bool = 
         check_topic(message.topic)
     payload, metadata = json_text("the payload", message.payload), json_text("the metadata", message.metadata)
     return Envelope(tenant, _dated(message), payload, metadata, now, awaited=awaited)
+
+
+def copies_of(tenant: str, message: AgentMessage, receivers: Iterable[str], now: float) -> dict[str, Envelope]:
+    """One for each receiver, who is not in `message`. Their contents are one text: it may be long, and they many.
+
+    Raises as `outgoing`.
+    """
+    copies: dict[str, Envelope] = {}
+    first: Envelope | None = None
+    for one in receivers:
+        check_name("to_agent", one)
+        copy = message.model_copy(update={"to_agent": one, "message_id": uuid5(message.message_id, one)})
+        first = first or outgoing(tenant, copy, now)
+        copies[one] = replace(first, message=_dated(copy))
+    return copies
 
 
 def for_history(tenant: str, message: AgentMessage, now: float) -> Envelope:

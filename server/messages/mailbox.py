@@ -21,6 +21,8 @@ class Mailbox:
     unwritten: int = 0
     """Messages for it that are on their way to Postgres from here: what comes later must not overtake them."""
     looking: asyncio.Task[None] | None = None
+    asker: str | None = None
+    """Of a request's: the agent that its reply is for."""
     _waiters: deque[Waiter] = field(default_factory=deque)
     _entered_at: float = 0.0
 
@@ -48,6 +50,11 @@ class Mailbox:
     @property
     def waiting(self) -> int:
         return len(self._waiters)
+
+    @property
+    def used(self) -> bool:
+        """Whether anybody has ever waited here."""
+        return self._entered_at > 0
 
     @property
     def takes(self) -> bool:

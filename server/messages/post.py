@@ -67,7 +67,7 @@ class Post:
     async def receive(self, tenant: str, agent_id: str, timeout: float) -> AgentMessage | None:
         """Raises NoDatabase."""
         key = (tenant, agent_id)
-        box = self._boxes.setdefault(key, Mailbox())
+        box = self._box(key)
         return await self._wait(key, box, box.enter(), timeout)
 
     async def request(self, envelope: Envelope, timeout: float) -> AgentMessage:
@@ -80,14 +80,17 @@ class Post:
             )
         deadline = time.monotonic() + timeout
         # Nobody can have answered yet, and who answers before the request is written finds somebody who waits.
-        box = self._boxes[key] = Mailbox(empty=True)
+        box = self._boxes[key] = Mailbox(empty=True, asker=asked.from_agent)
         waiter = box.enter()
         reply = None
         try:
-            await self.send(envelope)
+            try:
+                await self.send(envelope)
+            except BaseException:
+                self._abandon(key, box, waiter)
+                raise
             reply = await self._wait(key, box, waiter, max(0.0, deadline - time.monotonic()))
         finally:
-            box.abandon(waiter)
             self._boxes.pop(key, None)
             given_up = self._writer.give_up(envelope, answered=reply is not None)
         if reply is None:
@@ -98,18 +101,23 @@ class Post:
 
     def _dispatch(self, envelope: Envelope) -> asyncio.Future[None]:
         said = envelope.message
-        answered = None if said.reply_to is None else self._boxes.get((envelope.tenant, said.reply_to))
-        box = answered or self._boxes.get(envelope.queue)
-        if box is None:
-            return self._writer.put(envelope)
+        request = None if said.reply_to is None else self._boxes.get((envelope.tenant, said.reply_to))
+        box = request if request and request.asker == said.to_agent else self._box(envelope.queue)
         # Of a reply only Postgres knows whether its request waits, unless it waits here.
-        at_once = said.reply_to is None or answered is not None
+        at_once = said.reply_to is None or request is not None
         if at_once and box.takes and self._is_known(envelope):
             envelope.delivered = box.hand(envelope.opened())
             self.figures.deliver(said.to_agent, time.monotonic() - envelope.sent_at)
             return self._writer.put(envelope)
         box.unwritten += 1
         return self._writer.put(envelope, box.written)
+
+    def _box(self, key: Arrival) -> Mailbox:
+        """Where nobody waits, too: who comes next must not be handed what was sent after what is on its way now."""
+        box = self._boxes.get(key)
+        if box is None:
+            box = self._boxes[key] = Mailbox()
+        return box
 
     def _is_known(self, envelope: Envelope) -> bool:
         """The first message of an execution is written before it is heard: there may be no such execution."""
@@ -135,11 +143,14 @@ class Post:
                 either = [one for one in (waiter, box.looking) if one is not None]
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            message = box.abandon(waiter)
-            if message is not None:
-                self._pass_on(key[0], box, message)
+            self._abandon(key, box, waiter)
             raise
         return box.leave(waiter)
+
+    def _abandon(self, key: Arrival, box: Mailbox, waiter: asyncio.Future[AgentMessage]) -> None:
+        message = box.abandon(waiter)
+        if message is not None:
+            self._pass_on(key[0], box, message)
 
     def _pass_on(self, tenant: str, box: Mailbox, message: AgentMessage) -> None:
         """A message whose receiver has left: to the next, or back into its queue."""
@@ -198,7 +209,7 @@ class Post:
                 log.warning("messages are not looked for: %s", error)
 
     async def _look_everywhere(self) -> None:
-        agents = [(tenant, name) for tenant, name in self._boxes if isinstance(name, str)]
+        agents = [(tenant, name) for (tenant, name), box in self._boxes.items() if isinstance(name, str) and box.used]
         requests = [name for _, name in self._boxes if isinstance(name, UUID)]
         self._arrived({*await self._messages.waiting(agents), *await self._messages.answered(requests)})
 

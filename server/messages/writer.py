@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -42,10 +42,15 @@ class _Sent:
 
 @dataclass(eq=False, slots=True)
 class _GivenUp:
-    request_id: UUID
-    queue: Named
+    request: Envelope
     answered: bool
     done: asyncio.Future[None]
+
+    @property
+    def queues(self) -> set[Named]:
+        """Whose messages wait from now on: those of who asked and, not received yet, the request itself."""
+        asker = (self.request.tenant, self.request.message.from_agent)
+        return set() if self.answered else {asker, self.request.queue}
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,21 @@ class _Undone:
 
     def __bool__(self) -> bool:
         return bool(self.released or self.given_up)
+
+    @property
+    def ids(self) -> list[UUID]:
+        return [one for _, one in self.released] + [one.request.message.message_id for one in self.given_up]
+
+    def without(self, ids: Set[UUID]) -> tuple[_Undone, _Undone]:
+        """What concerns none of these messages, and the rest."""
+        if ids.isdisjoint(self.ids):
+            return self, _Undone()
+        now, later = _Undone(), _Undone()
+        for one in self.released:
+            (later if one[1] in ids else now).released.append(one)
+        for given_up in self.given_up:
+            (later if given_up.request.message.message_id in ids else now).given_up.append(given_up)
+        return now, later
 
 
 class Writer:
@@ -96,7 +116,7 @@ class Writer:
         """Nobody waits for the reply to a request any more: once this is done, one that comes is in the queue as any
         message."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._undone.given_up.append(_GivenUp(envelope.message.message_id, envelope.queue, answered, done))
+        self._undone.given_up.append(_GivenUp(envelope, answered, done))
         self._awake.set()
         return done
 
@@ -114,7 +134,7 @@ class Writer:
                 await asyncio.sleep(0)
                 continue
             batch = self._next()
-            undone, self._undone = self._undone, _Undone()
+            undone = self._due()
             try:
                 await self._write(batch, undone)
             except Exception as error:
@@ -129,9 +149,19 @@ class Writer:
             size += batch[-1].envelope.size
         return batch
 
+    def _due(self) -> _Undone:
+        """What concerns messages that are written by now or are in this batch; the rest waits for its own."""
+        if not self._undone:
+            return self._undone
+        later = {one.envelope.message.message_id for one in self._waiting}
+        due, self._undone = self._undone.without(later)
+        return due
+
     async def _write(self, batch: Sequence[_Sent], undone: _Undone) -> None:
         """Write a batch and tell its senders; waits for Postgres to come back."""
-        deadline, again = time.monotonic() + PATIENCE_SEC, False
+        # Who has waited for the batches before has waited already.
+        since = batch[0].envelope.sent_at if batch else time.monotonic()
+        deadline, again = since + PATIENCE_SEC, False
         while True:
             try:
                 admission = await self._commit([one.envelope for one in batch], undone, again)
@@ -162,16 +192,19 @@ class Writer:
             log.error("%d messages that nobody read are not back in their queues", len(undone.released))
 
     async def _write_apart(self, batch: Sequence[_Sent], undone: _Undone, error: psycopg.Error) -> None:
-        """One of them is what Postgres does not take: find it by halves."""
-        if len(batch) <= 1:
+        """One of them is what Postgres does not take: find it by halves, so that it alone is refused."""
+        if batch and undone:
+            parts = [(batch, _Undone()), ([], undone)]
+        elif len(batch) > 1:
+            middle = len(batch) // 2
+            parts = [(batch[:middle], _Undone()), (batch[middle:], _Undone())]
+        else:
             if not isinstance(error, psycopg.DataError):
-                raise error
+                log.error("a message cannot be stored", exc_info=error)
             _tell(batch, {one.envelope: BadRequest(f"cannot be stored: {one_line(str(error))}") for one in batch})
-        if undone and batch:
-            await self._write([], undone)
-        middle = len(batch) // 2
-        for half in (batch[:middle], batch[middle:]) if middle else ():
-            await self._write(half, _Undone())
+            return
+        for part, of_part in parts:
+            await self._write(part, of_part)
 
     async def _commit(self, batch: Sequence[Envelope], undone: _Undone, again: bool) -> Admission:
         async with self._messages.writing() as writing:
@@ -179,11 +212,11 @@ class Writer:
             arrivals = {_arrival(one, request) for one, request in admission.taken if not one.delivered}
             arrivals |= {queue for queue, _ in undone.released}
             # While its row is locked here, a claim elsewhere passes over a request that nobody has received yet.
-            arrivals |= {one.queue for one in undone.given_up if not one.answered}
+            arrivals |= {queue for one in undone.given_up for queue in one.queues}
             await writing.write(
                 [one.row(request) for one, request in admission.taken],
                 [message_id for _, message_id in undone.released],
-                [one.request_id for one in undone.given_up],
+                [one.request.message.message_id for one in undone.given_up],
                 list(notices(self._process, arrivals)),
             )
         if arrivals:
@@ -191,12 +224,14 @@ class Writer:
         return admission
 
     async def _admit(self, writing: Writing, batch: Sequence[Envelope], undone: _Undone, again: bool) -> Admission:
-        """Decide what is taken. Locks what that rests on, queues in order, before anything is written."""
+        """Decide what is taken. Locks what that rests on before anything is written: runs, messages, queues, each in
+        order."""
         runs = await writing.runs(list({one.message.execution_id for one in batch if one.message.execution_id}))
         answers = {one.message.reply_to for one in batch if one.message.reply_to and not one.delivered}
-        requests = await writing.requests(list(answers))
+        requests = await writing.hold(list(answers), undone.ids)
         stored = await writing.stored([one.message.message_id for one in batch]) if again else set()
         queues = {one.queue for one in batch if not one.delivered} | {queue for queue, _ in undone.released}
+        queues |= {queue for one in undone.given_up for queue in one.queues}
         depths = await writing.lock(sorted(queues))
         facts = Facts(depths, runs, requests, stored)
         admission = admit(batch, facts, self._bound)
@@ -222,6 +257,7 @@ def _tell(batch: Sequence[_Sent], refused: Mapping[Envelope, Exception]) -> None
     for one in batch:
         if one.settled is not None:
             one.settled()
+            one.settled = None
         if one.done.done():  # its sender was cancelled
             continue
         error = refused.get(one.envelope)

@@ -87,7 +87,7 @@ async def list_messages(
 async def stream_execution(
     execution_id: UUID, lab: CurrentLab, tenant: CurrentTenant, last_event_id: LastEventId = None
 ) -> Response:
-    """What an execution says, as server-sent events: `agent`, `token`, and `result`, `interrupt` or `error`."""
+    """What an execution says, as server-sent events: `agent`, `token`, then `result`, `interrupt` or `error`."""
     job = await lab.executions.get(tenant, execution_id)
     return heard(lab, tenant, job, execution_view, last_event_id, execution_url(execution_id))
 

@@ -118,7 +118,7 @@ async def resume_job(
 async def stream_job(
     job_id: UUID, lab: CurrentLab, tenant: CurrentTenant, last_event_id: LastEventId = None
 ) -> Response:
-    """What a job says, as server-sent events: `agent`, `token`, and at its end `result`, `interrupt` or `error`."""
+    """What a job says, as server-sent events: `agent`, `decision`, `token`, and `result`, `interrupt` or `error`."""
     return heard(lab, tenant, await _job(lab, tenant, job_id), job_view, last_event_id, job_url(job_id))
 
 

@@ -32,13 +32,13 @@ RECENT = 20
 async def get_system_stats(lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """Agents by status, executions by state, messages by agent; of this process memory and messages' latency."""
     figures = await lab.executions.figures(tenant, BOTH, by_name=False)
-    said, waiting = await lab.executions.said(tenant), await lab.bus.depths()
+    kept, said = await lab.executions.said(tenant)
     process = await asyncio.to_thread(_process)
     return answer(
         {
             "agents": agents_stats(await lab.agents.agents.count_by_status(tenant)),
             "executions": executions_stats(figures),
-            "messages": messages_stats(said, waiting),
+            "messages": messages_stats(kept, said, await lab.bus.depths()),
             "this_process": {
                 **process,
                 "messages": delivery_stats(lab.bus.figures, process["uptime_seconds"]),

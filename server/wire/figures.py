@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from server.db.agent_runs import AgentFigures
@@ -83,17 +82,23 @@ def agent_times(figures: Iterable[AgentFigures]) -> list[dict[str, Any]]:
     ]
 
 
-def messages_stats(said: Sequence[SaidFigures], waiting: Mapping[str, int]) -> dict[str, Any]:
-    """Of all processes: the messages that are kept, those between the steps of executions among them."""
+def messages_stats(kept: int, said: Sequence[SaidFigures], waiting: Mapping[str, int]) -> dict[str, Any]:
+    """Of all processes; `said`: messages of the last day by agent, those between steps among them."""
     return {
-        "sent": sum(each.sent for each in said),
-        "received": sum(each.received for each in said),
+        "kept": kept,
         "waiting": sum(waiting.values()),
+        **_said(said),
+        "agents": [{"agent_id": each.agent_id, **_said([each])} for each in said[:MOST_AGENTS]],
+    }
+
+
+def _said(figures: Sequence[SaidFigures]) -> dict[str, Any]:
+    return {
+        "last_day": {"sent": sum(each.sent for each in figures), "received": sum(each.received for each in figures)},
         "last_hour": {
-            "sent": sum(each.sent_lately for each in said),
-            "received": sum(each.received_lately for each in said),
+            "sent": sum(each.sent_lately for each in figures),
+            "received": sum(each.received_lately for each in figures),
         },
-        "agents": [asdict(each) for each in said[:MOST_AGENTS]],
     }
 
 

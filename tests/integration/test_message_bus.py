@@ -412,6 +412,44 @@ async def test_a_reply_that_is_written_as_its_request_is_given_up_is_not_lost(
     assert await pair[1].receive("researcher", 5) == late
 
 
+async def test_a_request_that_is_given_up_while_it_is_claimed_holds_up_no_queue(
+    pair: tuple[Bus, Bus], database: Database
+) -> None:
+    asking = asyncio.create_task(pair[0].request(told(), 10))
+    await until(lambda: _holds(database, "SELECT 1 FROM agent_messages"))
+    async with await connect(database.dsn) as other:
+        await other.execute("SET lock_timeout = '500ms'")
+        async with other.transaction():
+            # A claim in another process, slowed down.
+            await other.execute("SELECT 1 FROM agent_messages FOR UPDATE")
+            asking.cancel()
+            sending = asyncio.create_task(pair[0].send(told()))
+            blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            await until(lambda: _holds(database, blocked))
+            await other.execute("UPDATE agent_queues SET depth = depth")
+        await sending
+
+
+async def test_who_begins_to_receive_gets_first_what_was_sent_first(pair: tuple[Bus, Bus], database: Database) -> None:
+    sent = [told(payload={"n": number}) for number in range(3)]
+    await pair[1].send(sent[0])
+    assert await pair[1].receive("writer", 5) == sent[0]
+    async with await connect(database.dsn) as other, other.transaction():
+        await other.execute("SELECT 1 FROM agent_queues FOR UPDATE")
+        sending = [asyncio.create_task(pair[0].send(sent[1]))]
+        await asyncio.sleep(0)
+        receiver = await waits(pair[0])  # while the first is on its way
+        sending.append(asyncio.create_task(pair[0].send(sent[2])))
+        await asyncio.sleep(0)
+    assert await receiver == sent[1]
+    assert await pair[0].receive("writer", 5) == sent[2]
+    await asyncio.gather(*sending)
+
+
+async def _holds(database: Database, query: str) -> bool:
+    return bool(await asked(database, query))
+
+
 async def test_a_reply_that_was_claimed_for_somebody_who_left_waits_in_the_queue(
     pair: tuple[Bus, Bus], database: Database
 ) -> None:

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import SecretStr, ValidationError
 
-from graphs.flows.reading import MAX_BYTES, read_document
+from graphs.flows.reading import read_document
+from graphs.flows.text import MAX_BYTES
 from server.agents.registering import checked, described
 from server.cli.agents.listing import AgentIdArgument, JsonOption, quiet_settings
 from server.cli.terminal import print_json

@@ -14,7 +14,7 @@ from rich.markup import escape
 from graphs.flows.check import PREVIOUS, check_flow
 from graphs.flows.faults import FlowErrors
 from graphs.flows.order import supersteps
-from nodes.agents.calling import first_of
+from nodes.agents.candidates import first_of
 from nodes.teams.inputs import task_of
 from nodes.teams.kinds import AGENT
 from nodes.teams.references import Scope, as_text, fill

@@ -1,4 +1,4 @@
-"""`lab flows list` and `show`: the flows that are kept."""
+"""`lab flows list`: the flows that are kept."""
 
 from __future__ import annotations
 

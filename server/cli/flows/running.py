@@ -65,8 +65,8 @@ def run(
 
 
 def resume(
-    execution: Annotated[str, typer.Argument(help="id of an execution that waits")],
-    answer: Annotated[str, typer.Argument(help="the answer: JSON, or a text")],
+    execution: Annotated[str, typer.Argument(metavar="EXECUTION", help="id of an execution that waits")],
+    answer: Annotated[str, typer.Argument(metavar="ANSWER", help="JSON, or a text")],
     interrupt: Annotated[str | None, typer.Option(help="which question, where several wait")] = None,
     as_json: JsonLines = False,
     data_dir: DataDirOption = None,

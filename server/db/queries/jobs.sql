@@ -119,13 +119,17 @@ SELECT NOT EXISTS (
     SELECT 1 FROM runs WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s
 ) AS empty;
 
--- said: messages that are kept, those between the steps of executions among them, by who sent and who received them
+-- kept: messages that are, those between the steps of executions among them
+SELECT count(*) AS count FROM agent_messages WHERE tenant_id = %(tenant_id)s;
+
+-- said: of those of the last day who sent and who received them
+-- All that are kept would be read row by row, a quarter of a second for 400,000; these are found by their index.
 WITH edges AS (
     SELECT from_agent, to_agent, count(*) AS sent, count(delivered_at) AS received,
            count(*) FILTER (WHERE written_at > now() - interval '1 hour') AS sent_lately,
            count(*) FILTER (WHERE delivered_at > now() - interval '1 hour') AS received_lately
     FROM agent_messages
-    WHERE tenant_id = %(tenant_id)s
+    WHERE tenant_id = %(tenant_id)s AND written_at > now() - interval '1 day'
     GROUP BY from_agent, to_agent
 )
 SELECT agent_id, sum(sent)::bigint AS sent, sum(received)::bigint AS received,

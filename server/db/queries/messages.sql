@@ -26,8 +26,13 @@ RETURNING tenant_id, agent_id, depth;
 -- hold_runs: those of these that there are; they stay until the transaction ends
 SELECT tenant_id, run_id FROM runs WHERE run_id = ANY (%(run_ids)s) ORDER BY run_id FOR KEY SHARE;
 
--- awaited_requests: those of these whose sender waits for the reply
-SELECT tenant_id, message_id FROM agent_messages WHERE message_id = ANY (%(message_ids)s) AND awaited;
+-- hold_messages: requests that are answered and messages that change, before any queue is locked, as a claim has it;
+-- whether a sender waits for a reply stays so until the transaction ends
+SELECT tenant_id, message_id, from_agent, awaited
+FROM agent_messages
+WHERE message_id = ANY (%(answered)s) AND awaited OR message_id = ANY (%(changed)s)
+ORDER BY message_id
+FOR NO KEY UPDATE;
 
 -- stored_messages: those of these that are there already
 SELECT tenant_id, message_id FROM agent_messages WHERE message_id = ANY (%(message_ids)s);
@@ -61,13 +66,12 @@ WHERE agent_queues.tenant_id = more.tenant_id AND agent_queues.agent_id = more.t
 -- release: messages that were handed over to somebody who had left; they wait again, in their old places
 WITH released AS (
     UPDATE agent_messages
-    SET delivered_at = NULL
+    SET delivered_at = NULL, kept_for = NULL
     WHERE message_id = ANY (%(message_ids)s) AND delivered_at IS NOT NULL
-    RETURNING tenant_id, to_agent, kept_for
+    RETURNING tenant_id, to_agent
 ), more AS (
     SELECT tenant_id, to_agent, count(*) AS count
     FROM released
-    WHERE kept_for IS NULL
     GROUP BY tenant_id, to_agent
 )
 UPDATE agent_queues
@@ -78,10 +82,20 @@ WHERE agent_queues.tenant_id = more.tenant_id AND agent_queues.agent_id = more.t
 -- give_up: nobody waits for the replies to these any more; one that comes goes into the queue as any message
 WITH ended AS (
     UPDATE agent_messages SET awaited = false WHERE message_id = ANY (%(message_ids)s)
+), late AS (
+    UPDATE agent_messages
+    SET kept_for = NULL
+    WHERE kept_for = ANY (%(message_ids)s) AND delivered_at IS NULL
+    RETURNING tenant_id, to_agent
+), more AS (
+    SELECT tenant_id, to_agent, count(*) AS count
+    FROM late
+    GROUP BY tenant_id, to_agent
 )
-UPDATE agent_messages
-SET kept_for = NULL
-WHERE kept_for = ANY (%(message_ids)s) AND delivered_at IS NULL;
+UPDATE agent_queues
+SET depth = depth + more.count
+FROM more
+WHERE agent_queues.tenant_id = more.tenant_id AND agent_queues.agent_id = more.to_agent;
 
 -- notify: other processes look
 SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS said (payload);

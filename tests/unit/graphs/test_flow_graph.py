@@ -72,7 +72,8 @@ async def test_a_tool_that_breaks_is_told_in_one_line_and_what_was_said_is_never
     text = (
         "flow_id: f\nentry_point: a\nexit_points: [z]\nnodes:\n"
         "  - {id: a, agent_id: writer, config: {prompt: '${query}'}}\n"
-        "  - {id: b, type: tool, depends_on: [a], config: {tool: breaks, attempts: 1, input: {text: '${a.response}'}}}\n"
+        "  - {id: b, type: tool, depends_on: [a],\n"
+        "     config: {tool: breaks, attempts: 1, input: {text: '${a.response}'}}}\n"
         "  - {id: z, agent_id: writer, depends_on: [a, b], config: {prompt: '${a} ${b:-nothing}'}}\n"
     )
     models = FakeModels("${query} ${z}", "done")

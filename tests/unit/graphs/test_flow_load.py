@@ -7,7 +7,8 @@ import pytest
 
 from graphs.flows.faults import FlowErrors
 from graphs.flows.load import flow_from, load_flow
-from graphs.flows.reading import MAX_BYTES, MAX_NODES, read_document
+from graphs.flows.reading import MAX_NODES, read_document
+from graphs.flows.text import MAX_BYTES
 from state.flows import FlowSpec
 
 GOOD = """

@@ -213,3 +213,31 @@ async def test_a_watch_of_a_stored_context_yields_what_others_write() -> None:
             await asyncio.sleep(0.01)
         assert (await waiting).value == 1
     await changes.aclose()  # type: ignore[attr-defined]
+
+
+async def test_what_one_agent_does_to_what_it_heard_is_its_own_affair() -> None:
+    board = Blackboard([])
+    view = SharedView(board, "a", "a")
+    ours, theirs = view.watch(), view.watch()
+    view.set("plan", {"steps": [1]})
+    for change in (await anext(ours), *view.history("plan")):
+        change.value["steps"].append(2)
+    assert view.get("plan") == {"steps": [1]}
+    assert (await anext(theirs)).value == {"steps": [1]}
+    nothing = object()
+    assert view.get("other", nothing) is nothing
+
+
+async def test_a_stored_context_holds_no_more_keys_than_it_tells() -> None:
+    store = InMemoryStore()
+    context = StoredContext(store, ("crew", "c"), "a")
+    for number in range(MAX_KEYS):
+        store.put(("crews", "c", "shared", "values"), f"k{number}", {"value": number})
+    with pytest.raises(BadRequest, match="1,000 keys"):
+        await context.set("one more", 1)
+    await context.set("k0", "again")
+    await context.delete("never was")
+    assert await context.history("never was") == []
+    await context.delete("k0")
+    await context.set("one more", 1)
+    assert len(await context.values()) == MAX_KEYS

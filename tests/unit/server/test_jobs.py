@@ -300,7 +300,10 @@ def test_messages_are_told_without_a_figure_that_nobody_knows() -> None:
 
 def test_messages_are_summed_over_their_agents() -> None:
     said = [SaidFigures("a", sent=3, received=1, sent_lately=2, received_lately=1), SaidFigures("b", 1, 2, 0, 1)]
-    told = messages_stats(said, {"a": 2, "b": 1})
-    assert (told["sent"], told["received"], told["waiting"]) == (4, 3, 3)
-    assert told["last_hour"] == {"sent": 2, "received": 2} and [one["agent_id"] for one in told["agents"]] == ["a", "b"]
-    assert messages_stats([], {})["sent"] == 0
+    told = messages_stats(9, said, {"a": 2, "b": 1})
+    assert (told["kept"], told["waiting"]) == (9, 3)
+    assert (told["last_day"], told["last_hour"]) == ({"sent": 4, "received": 3}, {"sent": 2, "received": 2})
+    assert told["agents"][1] == {
+        "agent_id": "b", "last_day": {"sent": 1, "received": 2}, "last_hour": {"sent": 0, "received": 1}
+    }  # fmt: skip
+    assert messages_stats(0, [], {})["last_day"] == {"sent": 0, "received": 0}

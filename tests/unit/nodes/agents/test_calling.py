@@ -15,7 +15,8 @@ import pytest
 from langgraph.errors import GraphInterrupt
 
 from nodes.agents.breaker import FAILURES
-from nodes.agents.calling import MAX_FALLBACKS, Answered, NoAnswer, ask
+from nodes.agents.calling import Answered, NoAnswer, ask
+from nodes.agents.candidates import MAX_FALLBACKS
 from nodes.teams.steps import Step
 from state.agent_ports import Agent, AgentCall, AgentKind, AgentNeeds
 from state.agents import AgentRecord, AgentReply, Breaker

@@ -15,6 +15,7 @@ from typing import cast
 import httpx
 from pydantic import SecretStr
 
+from nodes.agents.card import Card
 from nodes.agents.remote import address_of, check_address, endpoint_of, key_text, timeout_of
 from state.agent_ports import Agent, AgentCall, AgentNeeds
 from state.agents import AgentRecord, AgentReply
@@ -22,16 +23,6 @@ from state.errors import BadRequest, TimedOut
 from state.flows import AgentSpec
 
 CARD_TIMEOUT_SEC = 10.0
-
-
-@dataclass(frozen=True)
-class Card:
-    """What an agent says of itself."""
-
-    name: str
-    description: str
-    capabilities: tuple[str, ...]
-    """The ids and the tags of its skills, as far as they can be capabilities."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from a2a.utils.errors import (
     VersionNotSupportedError,
 )
 
-from nodes.agents.a2a import Card
+from nodes.agents.card import Card
 from nodes.agents.http import body_of, idempotency_key
 from nodes.agents.remote import status_error, travelling, words_of
 from nodes.agents.words import one_line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,10 @@ from server.cli.terminal import shown
 from server.lab import open_lab, open_models_of
 from server.settings import Settings
 from state.errors import BadRequest
+
+_WORDS = "class|classDef|click|flowchart|graph|linkStyle|style|subgraph"
+_KEYWORD = re.compile(rf"(?m)(?<=^\t)({_WORDS})(?=\(| -->)|(?<= --> )({_WORDS})(?=;)")
+"""A node's id that mermaid would read as a word of its own; what stands in the box stays."""
 
 
 def draw(
@@ -50,7 +55,8 @@ def mermaid(settings: Settings, chosen: Chosen) -> str:
     try:
         needs = needs_of(Services(models=models))
         # Not `build`: it wants each tool to be there, and those of MCP servers and plugins are not opened here.
-        return wire(team_of(chosen.spec, needs), needs).compile().get_graph().draw_mermaid()
+        drawn = wire(team_of(chosen.spec, needs), needs).compile().get_graph().draw_mermaid()
+        return _KEYWORD.sub(r"\g<0>_", drawn)
     finally:
         models.close()
 

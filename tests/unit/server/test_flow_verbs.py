@@ -87,6 +87,14 @@ def test_a_flow_is_drawn_whatever_tools_there_are(tmp_path: Path) -> None:
     assert code == 0 and "a --> b;" in output
 
 
+def test_a_node_may_be_called_like_a_word_of_mermaid(tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(FLOW.replace("id: z", "id: class").replace("[z]", "[class]"))
+    code, output = lab("draw", str(file))
+    assert code == 0 and "\tclass_(class)\n" in output
+    assert "\tb --> class_;" in output and "\tclass_ --> finish;" in output and "\tclassDef default " in output
+
+
 def test_what_can_be_no_files_name_is_a_flows() -> None:
     assert not is_file("a" * 300) and not is_file("") and is_file("a" * 300 + ".yaml")
 

@@ -47,6 +47,8 @@ class Blackboard:
         self._kept = list(kept)
         self._live: list[tuple[str, SharedChange]] = []
         """With the step that wrote it."""
+        self._held: dict[str, dict[str, Any]] = {}
+        """By namespace, as far as asked for: going through all changes at each write takes seconds in the end."""
         self._watchers: WeakSet[_Watcher] = WeakSet()
         self._lock = threading.RLock()
 
@@ -55,21 +57,27 @@ class Blackboard:
         with self._lock:
             if len(kept) != len(self._kept):
                 self._kept, self._live = list(kept), []
+                self._held.clear()
 
     def begin(self, step: str) -> None:
         """A step begins, perhaps again: what an earlier attempt wrote never was."""
         with self._lock:
             self._live = [(by, change) for by, change in self._live if by != step]
+            self._held.clear()
 
     def write(self, step: str, change: SharedChange) -> None:
         """Raises BadRequest where there is too much already."""
         with self._lock:
             if len(self._kept) + len(self._live) >= MAX_CHANGES:
                 raise BadRequest(f"the shared context has {MAX_CHANGES:,} changes, which is all that a thread keeps")
-            held = values_of(self.changes, change.namespace)
+            held = self._holding(change.namespace)
             if not change.deleted and change.key not in held and len(held) >= MAX_KEYS:
                 raise BadRequest(f"the shared context has {MAX_KEYS:,} keys, which is all it holds; delete some")
             self._live.append((step, change))
+            if change.deleted:
+                held.pop(change.key, None)
+            else:
+                held[change.key] = change.value
             if change.namespace == GLOBAL:
                 for watcher in self._watchers:
                     watcher.tell(change)
@@ -79,6 +87,16 @@ class Blackboard:
         """All, oldest first."""
         with self._lock:
             return [*self._kept, *(change for _, change in self._live)]
+
+    def values(self, namespace: str) -> dict[str, Any]:
+        """By key; the values are everybody's."""
+        with self._lock:
+            return dict(self._holding(namespace))
+
+    def _holding(self, namespace: str) -> dict[str, Any]:
+        if namespace not in self._held:
+            self._held[namespace] = values_of(self.changes, namespace)
+        return self._held[namespace]
 
     def written_by(self, step: str) -> list[SharedChange]:
         with self._lock:
@@ -120,7 +138,7 @@ class SharedView:
         board.begin(step)
 
     def get(self, key: str, default: Any = None, *, private: bool = False) -> Any:
-        held = values_of(self._board.changes, self._namespace(private))
+        held = self._board.values(self._namespace(private))
         return copy.deepcopy(held[key]) if key in held else default
 
     def set(self, key: str, value: Any, *, private: bool = False) -> None:
@@ -134,11 +152,11 @@ class SharedView:
         self._write(key, private, json.loads(text))
 
     def delete(self, key: str, *, private: bool = False) -> None:
-        if key in values_of(self._board.changes, self._namespace(private)):
+        if key in self._board.values(self._namespace(private)):
             self._write(key, private, deleted=True)
 
     def values(self, *, private: bool = False) -> Mapping[str, Any]:
-        return copy.deepcopy(values_of(self._board.changes, self._namespace(private)))
+        return copy.deepcopy(self._board.values(self._namespace(private)))
 
     def history(self, key: str, *, private: bool = False) -> Sequence[SharedChange]:
         return copy.deepcopy(history_of(self._board.changes, key, self._namespace(private)))

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Post:
-    """For all tenants. Use `open_post`.
+    """For all tenants. Use `open_messages`.
 
     A message goes to exactly one receiver of its agent. Once claimed it is delivered: a process that dies right then
     has had it (at most once after the claim; until then it waits through every crash). One that is handed over in

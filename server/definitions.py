@@ -190,6 +190,9 @@ class Definitions:
             found = await self._assistants.get(tenant, definition_id("flow", spec.flow_id))
             if found is None or found.metadata.get("source") != "api":
                 await self._put(tenant, "flow", spec.flow_id, spec, source)
+                # Kept all the same: an agent that it names may be registered later.
+                for fault in await self.faults_of(spec) if source == "folder" else ():
+                    log.warning("flow '%s' of the folder cannot run yet: %s", spec.flow_id, fault)
             elif source == "folder":
                 log.warning("flow '%s' of the folder is not used: a client keeps one of this id", spec.flow_id)
 

@@ -35,7 +35,7 @@ def appended(item: type[T]) -> Callable[[list[T], Any], list[T]]:
     def append(kept: list[T], new: Any) -> list[T]:
         if new is None:
             return []
-        return [*kept, *as_typed(item.__name__, list[item], new)]  # type: ignore[valid-type]
+        return [*kept, *as_typed(f"list[{item.__name__}]", list[item], new)]  # type: ignore[valid-type]
 
     return append
 

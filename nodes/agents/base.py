@@ -10,12 +10,12 @@
         async def execute(self, input, context: AgentContext):
             return {"response": f"{len(context.text.split())} words"}
 
-That is all: at its next start the server registers the agent under the class's name, crews call it by
-`agent_class: WordCounter`, flows by `agent_id: WordCounter` or `capability: counting`. `execute` returns a text, an
-object of plain JSON, or an AgentReply. What it raises is the agent's failure, which is tried again and then answered by
-another agent with the capability; `state.errors.BadRequest` says that trying again is useless. A plain `def execute`
-may block; an `async def` that blocks holds up the whole server. Either may ask a human by
-`langgraph.types.interrupt(question)`: the run stops, and `execute` begins anew when the answer is there.
+That is all: at its next start (with LAB_AGENTS_RELOAD, a second later) the server registers the agent under the
+class's name, crews call it by `agent_class: WordCounter`, flows by `agent_id: WordCounter` or `capability: counting`.
+`execute` returns a text, an object of plain JSON, or an AgentReply. What it raises is the agent's failure, which is
+tried again and then answered by another agent with the capability; `state.errors.BadRequest` says that trying again
+is useless. A plain `def execute` may block; an `async def` that blocks holds up the whole server. Either may ask a
+human by `langgraph.types.interrupt(question)`: the run stops, and `execute` begins anew when the answer is there.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from langchain_core.tools import BaseTool
@@ -12,6 +13,8 @@ from langchain_core.tools import BaseTool
 from nodes.agents.kinds import Kinds
 from server.agents.client import checked_client
 from server.agents.opening import OpenedAgents, open_agents
+from server.background import running
+from server.db.agents import Agents
 from server.db.pool import Database
 from server.db.worker import Worker
 from server.mcp_tools.opening import open_mcp_tools
@@ -19,7 +22,13 @@ from server.messages.bus import Bus
 from server.messages.opening import open_messages
 from server.settings import Settings
 from state.agent_ports import AgentNeeds, ServedGraphs
+from state.errors import NoDatabase
 from state.ports import ChatModels
+
+FOLLOW_SECONDS = 1.0
+"""Between two looks at a folder that is followed."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ async def open_needs(
     `works`: this process looks after the agents' health. `ready` is told what was opened before anything else is opened
     after it. Raises BadRequest (folder, packages, MCP file), NoDatabase.
     """
+    reloads = works and settings.agents_reload and settings.agents_dir is not None
     # The folder's files are imported, which may block.
     kinds = await asyncio.to_thread(
         Kinds, settings.agents_dir, reload=settings.agents_reload, packages=settings.agent_packages
@@ -71,4 +81,20 @@ async def open_needs(
             request_timeout_sec=settings.request_timeout,
         )
         ready(needs)
-        yield OpenedNeeds(needs, agents, bus, kinds)
+        async with running(_follow(kinds, agents.agents, tenant), "agents' folder") if reloads else nullcontext():
+            yield OpenedNeeds(needs, agents, bus, kinds)
+
+
+async def _follow(kinds: Kinds, agents: Agents, tenant: str) -> None:
+    """Register what the folder brings as its files change."""
+    told = kinds.records()
+    while True:
+        await asyncio.sleep(FOLLOW_SECONDS)
+        found = await asyncio.to_thread(kinds.records)
+        if found != told:
+            try:
+                await agents.refresh(tenant, found, whole_folder=True)
+            except NoDatabase as error:
+                log.warning("agents of the folder are not registered yet: %s", error)
+                continue
+            told = found

@@ -50,7 +50,7 @@ async def open_agents(
     agents = Agents(database.pool, database.dsn)
     agent_runs = AgentRuns(database.pool, database.dsn)
     poller = HealthPoller(agents, agent_runs, http, interval=settings.health_interval, call_days=settings.message_days)
-    await agents.refresh(tenant, builtin)
+    await agents.refresh(tenant, builtin, whole_folder=settings.agents_dir is not None)
     async with (
         open_calls(agent_runs, tenant, worker.id) as calls,
         poller.running() if works else nullcontext(),

@@ -26,6 +26,8 @@ from server.db.repository import Repository
 from state.agents import AgentRecord, Breaker, NewAgent, Origin
 from state.errors import Conflict
 
+ABSENT = "its class is not in the folder of LAB_AGENTS_DIR any more"
+"""The reason for which an agent of the folder is offline."""
 MOST_FOUND = 100
 """Agents that are chosen among."""
 _ANY_TENANT = ""
@@ -50,16 +52,21 @@ class Agents(Repository):
             raise Conflict(f"agent '{agent.agent_id}' comes with this server; choose another id, or switch it off")
         return bool(rows[0]["created"])
 
-    async def refresh(self, tenant: str, agents: Sequence[tuple[NewAgent, Origin]]) -> None:
+    async def refresh(
+        self, tenant: str, agents: Sequence[tuple[NewAgent, Origin]], *, whole_folder: bool = False
+    ) -> None:
         """Agents that come with this process: added, or brought up to date; whether they are enabled stays.
 
-        A client's agent of the same id goes before: it is told in the log.
+        A client's agent of the same id goes before: it is told in the log. `whole_folder`: these are all of the
+        folder's; others that came from it are offline.
         """
         by_id = {agent.agent_id: (agent, origin) for agent, origin in agents}
         if not by_id:
             return
         async with self._transaction(tenant) as query:
-            await query("refresh", {"agents": Jsonb(rows_of(by_id))})
+            await query("refresh", {"agents": Jsonb(rows_of(by_id)), "absent": ABSENT})
+            if whole_folder:
+                await query("mark_absent", {"agent_ids": list(by_id), "absent": ABSENT})
             for row in await query("taken", {"agent_ids": list(by_id)}):
                 log.warning("agent '%s' of this server is hidden by one that a client registered", row["agent_id"])
 

@@ -53,7 +53,7 @@ def told(error: BaseException, *, seconds: float | None = None) -> str:
     if type(error).__name__ in _CLOSED:
         return "it has closed the connection"
     if isinstance(error, FileNotFoundError):
-        return f"there is no {error.filename}"
+        return f"there is no {error.filename}" if error.filename else "its command is not there"
     said = " ".join(str(error).split())
     return bounded(said or type(error).__name__, MAX_TOLD)
 

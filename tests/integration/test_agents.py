@@ -21,11 +21,11 @@ from server.agents.directory import Directory
 from server.agents.opening import OpenedAgents, open_agents
 from server.db.agent_runs import LOST, AgentRuns, Call
 from server.db.agent_shapes import AgentFilter, Looked, ToCheck, as_registered
-from server.db.agents import Agents
+from server.db.agents import ABSENT, Agents
 from server.db.pool import Database
 from server.db.worker import Worker, open_worker
 from server.settings import Settings
-from state.agents import Breaker, NewAgent
+from state.agents import Breaker, NewAgent, Origin
 from state.errors import BadRequest, CircuitOpen, Conflict, NotFound
 from tests.integration.leases import hold
 
@@ -96,6 +96,20 @@ async def test_what_postgres_cannot_keep_is_refused(agents: Agents) -> None:
         with pytest.raises(BadRequest):
             await agents.register(TENANT, new("odd", **odd))
     assert await agents.ids(TENANT) == []
+
+
+async def test_an_agent_whose_class_has_left_the_folder_is_offline_until_it_is_back(agents: Agents) -> None:
+    one: list[tuple[NewAgent, Origin]] = [(new("writer"), "builtin"), (new("own", "x"), "folder")]
+    await agents.refresh(TENANT, one, whole_folder=True)
+    await agents.refresh(TENANT, one[:1])
+    own = await agents.get(TENANT, "own")
+    assert own is not None and own.status == "idle", "a process that does not look at the folder says nothing of it"
+    await agents.refresh(TENANT, one[:1], whole_folder=True)
+    own = await agents.get(TENANT, "own")
+    assert own is not None and (own.status, own.health_error) == ("offline", ABSENT)
+    await agents.refresh(TENANT, one, whole_folder=True)
+    own = await agents.get(TENANT, "own")
+    assert own is not None and (own.status, own.health_error) == ("idle", None)
 
 
 async def test_agents_that_come_with_the_server_are_refreshed_and_stay_switched_off(

@@ -39,7 +39,7 @@ CONFIG: Any = {"configurable": {"thread_id": "1"}}
 @pytest.mark.parametrize("wrong", [{"text": 5}, {"point": {"x": "no"}}, {"point": 5}, {"points": [5]}, {"points": 5}])
 async def test_a_wrong_value_is_refused_and_the_thread_goes_on(wrong: dict[str, Any]) -> None:
     graph = graph_of()
-    with pytest.raises(InvalidUpdateError, match=f"^{next(iter(wrong)).removesuffix('s')}|^Point"):
+    with pytest.raises(InvalidUpdateError, match=r"^(text|point|list\[Point\])"):
         await graph.ainvoke(wrong, CONFIG)
     assert (await graph.ainvoke({"text": "fine"}, CONFIG))["text"] == "fine"
     with pytest.raises(InvalidUpdateError):

@@ -71,7 +71,7 @@ def resume(
     as_json: JsonLines = False,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Answer what a flow asks, and show how it goes on. Exit codes as of `run`."""
+    """Answer what an execution asks, and show how it goes on. Exit codes as of `run`."""
     settings = quiet_settings(data_dir)
     try:
         job_id = UUID(execution)

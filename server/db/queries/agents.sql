@@ -37,14 +37,22 @@ ON CONFLICT (tenant_id, agent_id) DO UPDATE
 SET name = excluded.name, description = excluded.description, agent_type = excluded.agent_type,
     agent_class = excluded.agent_class, endpoint = excluded.endpoint, capabilities = excluded.capabilities,
     config = excluded.config, tools = excluded.tools, system_prompt = excluded.system_prompt,
-    metadata = excluded.metadata, origin = excluded.origin, updated_at = now()
+    metadata = excluded.metadata, origin = excluded.origin, updated_at = now(),
+    health = CASE WHEN agents.health_error = %(absent)s THEN 'unknown' ELSE agents.health END,
+    health_error = NULLIF(agents.health_error, %(absent)s)
 WHERE agents.origin <> 'api'
   AND (agents.name, agents.description, agents.agent_type, agents.agent_class, agents.endpoint, agents.capabilities,
-       agents.config, agents.tools, agents.system_prompt, agents.metadata, agents.origin)
+       agents.config, agents.tools, agents.system_prompt, agents.metadata, agents.origin,
+       agents.health_error IS NOT DISTINCT FROM %(absent)s)
       IS DISTINCT FROM
       (excluded.name, excluded.description, excluded.agent_type, excluded.agent_class, excluded.endpoint,
        excluded.capabilities, excluded.config, excluded.tools, excluded.system_prompt, excluded.metadata,
-       excluded.origin)
+       excluded.origin, false)
+
+-- mark_absent: agents that a folder brought once and does not bring now
+UPDATE agents SET health = 'unhealthy', health_error = %(absent)s, checked_at = now(), updated_at = now()
+WHERE tenant_id = %(tenant_id)s AND origin = 'folder' AND agent_id <> ALL (%(agent_ids)s)
+  AND health_error IS DISTINCT FROM %(absent)s
 
 -- taken: which of these ids a client has registered
 SELECT agent_id FROM agents

@@ -166,7 +166,8 @@ FROM (
     ORDER BY seq DESC
     LIMIT %(limit)s
 ) AS newest
-ORDER BY seq;
+-- What a graph's edges carried is written when the step has ended, after what was said in it.
+ORDER BY created_at, seq;
 
 -- has_run: whether an execution is there
 SELECT 1 FROM runs WHERE tenant_id = %(tenant_id)s AND run_id = %(execution_id)s;

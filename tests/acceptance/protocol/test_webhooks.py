@@ -197,6 +197,7 @@ def test_a_receiver_that_fails_is_called_again_with_the_same_body(talk: Talk, li
 def test_a_redirect_is_not_followed(talk: Talk, listener: Listener) -> None:
     talk.ask(talk.thread(), "steps", "/wait", input={}, webhook=f"{listener.address}/302/away")
     talk.ask(talk.thread(), "steps", "/wait", input={}, webhook=f"{listener.address}/after")
+    listener.one("/302/away")
     listener.one("/after")
     assert len(listener.at("/302/away")) == 1
     assert listener.at("/target") == []

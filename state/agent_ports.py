@@ -63,6 +63,10 @@ class MessageBus(Protocol):
         """Into the history alone: they were delivered by a graph's own edges. Once each, by id."""
         ...
 
+    def note(self, messages: Sequence[AgentMessage]) -> None:
+        """As `record`, without waiting for it. What a process had no time for is lost with it: record it again."""
+        ...
+
     async def history(self, execution_id: UUID, limit: int = 100) -> list[AgentMessage]:
         """What was said in an execution, oldest first."""
         ...

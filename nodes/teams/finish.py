@@ -34,11 +34,13 @@ async def finish(
     outcomes = in_order(team, state.outcomes)
     answered = [outcome for outcome in outcomes if outcome.status == "completed"]
     if not answered:
+        await record(needs, run_id, state.agent_messages)
         raise AgentFailed(failure_of(team, outcomes))
     chosen = exits_of(team, outcomes)
     output = output_of(team, chosen)
     messages = to_client(run_id, chosen, now)
-    await record(needs, run_id, messages)
+    # Those of the steps again: a process that died had perhaps not written them. Each is kept once, by its id.
+    await record(needs, run_id, [*state.agent_messages, *messages])
     finished = LogEntry(at=now, event="finished", detail=f"{len(answered)} of {len(outcomes)} steps answered")
     return {
         "messages": [AIMessage(output, id=str(uuid5(run_id, "output")) if run_id else None)],

@@ -34,6 +34,16 @@ def attempt_of(runtime: Runtime[CrewContext]) -> int:
     return runtime.execution_info.node_attempt if runtime.execution_info else 1
 
 
+def note(needs: AgentNeeds, run_id: UUID | None, messages: Sequence[AgentMessage]) -> None:
+    """As `record`, without waiting: a commit a step would be much of what a quick agent costs. `finish` records all."""
+    if needs.messages is None or run_id is None or not messages:
+        return
+    try:
+        needs.messages.note(messages)
+    except LabError:
+        log.warning("%d messages of run %s are not in the history", len(messages), run_id, exc_info=True)
+
+
 async def record(needs: AgentNeeds, run_id: UUID | None, messages: Sequence[AgentMessage]) -> None:
     """Keep messages for the history of the execution.
 

@@ -29,7 +29,7 @@ from nodes.teams.outcomes import (
     skipped_outcome,
 )
 from nodes.teams.places import Places
-from nodes.teams.runs import attempt_of, record, run_id_of, thread_id_of
+from nodes.teams.runs import attempt_of, note, run_id_of, thread_id_of
 from nodes.teams.shared import Blackboards, SharedView
 from nodes.teams.steps import Step, Team, attempts_of
 from state.agent_ports import AgentCall, AgentNeeds
@@ -91,7 +91,7 @@ async def _take_turn(
         outcome = await _outcome(turn, call, kind, runtime, needs)
     _log(outcome, call.execution_id)
     told = _told(state, outcome, sources, call)
-    await record(needs, call.execution_id, told)
+    note(needs, call.execution_id, told)
     runtime.stream_writer(event_of(outcome))
     return {"outcomes": [outcome], "agent_messages": told, "shared": shared.changes(), "log": log_of(outcome)}
 

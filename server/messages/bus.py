@@ -115,6 +115,12 @@ class Bus:
         now = time.monotonic()
         await asyncio.gather(*(self._post.record(for_history(self._tenant, one, now)) for one in messages))
 
+    def note(self, messages: Sequence[AgentMessage]) -> None:
+        """As `record`, soon; what cannot be kept is told in the log."""
+        now = time.monotonic()
+        for one in messages:
+            self._post.note(for_history(self._tenant, one, now))
+
     async def history(self, execution_id: UUID, limit: int = 100) -> list[AgentMessage]:
         """The newest of what was said in an execution, oldest first. Raises NotFound, BadRequest."""
         if not 0 < limit <= MAX_HISTORY:

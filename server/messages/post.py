@@ -64,6 +64,10 @@ class Post:
         """Into the history alone. Raises NoDatabase."""
         await self._writer.put(envelope)
 
+    def note(self, envelope: Envelope) -> None:
+        """Into the history alone, soon."""
+        self._writer.put(envelope).add_done_callback(_told)
+
     async def receive(self, tenant: str, agent_id: str, timeout: float) -> AgentMessage | None:
         """Raises NoDatabase."""
         key = (tenant, agent_id)
@@ -226,3 +230,8 @@ class Post:
                 await asyncio.wait(looking)
             self._writer.close()
             await writing
+
+
+def _told(written: asyncio.Future[None]) -> None:
+    if not written.cancelled() and (error := written.exception()) is not None:
+        log.warning("a message is not in the history: %s", error)

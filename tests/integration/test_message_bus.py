@@ -597,3 +597,13 @@ async def test_messages_that_were_sent_outlive_the_process_that_sent_them(
 
 def _dedent(body: str) -> str:
     return "\n".join(line[4:] for line in body.strip("\n").splitlines())
+
+
+async def test_what_is_noted_is_in_the_history_soon_and_once(
+    buses: tuple[MessageBus, MessageBus], database: Database
+) -> None:
+    run = await a_run(database)
+    noted = told(execution_id=run)
+    buses[0].note([noted])
+    await buses[0].record([noted])  # behind it, by the same writer
+    assert [one.message_id for one in await buses[1].history(run)] == [noted.message_id]

@@ -77,6 +77,9 @@ class History:
     recorded: list[AgentMessage] = field(default_factory=list)
     error: LabError | None = None
 
+    def note(self, messages: Sequence[AgentMessage]) -> None:
+        """Lost, as with a process: what is kept is what is recorded at the end."""
+
     async def record(self, messages: Sequence[AgentMessage]) -> None:
         if self.error is not None:
             raise self.error

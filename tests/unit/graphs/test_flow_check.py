@@ -1,6 +1,5 @@
 """A flow held against itself and against what there is: each mistake with its line and what would be accepted."""
 
-
 import pytest
 
 from graphs.flows.check import Known, check_flow, checked

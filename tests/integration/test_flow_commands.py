@@ -98,7 +98,8 @@ def test_flows_are_checked_tried_out_run_answered_and_kept(
     told = lab("run", "two.yaml", "--query", "x", code=3)
     (execution, one), (_, two) = re.findall(r"resume (\S+) ANSWER --interrupt (\S+)", told)
     assert told.index("One?") < told.index(one) < told.index("Two?") < told.index(two)
-    assert f"name one as interrupt_id: {one}, {two}" in lab("resume", execution, "1", code=1)
+    several = lab("resume", execution, "1", code=1)  # in whichever order Postgres keeps them
+    assert "name one as interrupt_id: " in several and one in several and two in several
     assert "Two?" in (left := lab("resume", execution, "1", "--interrupt", one, code=3)) and "One?" not in left
     assert "One?" not in lab("resume", execution, '""', code=3), "no answer: the same question again, and only that"
     assert "4 of 4 steps" in lab("resume", execution, "fine")

@@ -210,7 +210,7 @@ def _changed(value: Any, way: list[int], new: Any, how: int) -> Any:
 
 
 FUZZ = settings(
-    max_examples=600,
+    max_examples=300,
     derandomize=True,
     database=None,
     deadline=None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +17,7 @@ from state.errors import LabError
 from state.flows import AgentSpec, CrewSpec
 from state.messages import AgentMessage
 from tests.fakes import FakeModels
+from tests.unit.nodes.agents.records import agent
 
 Act = str | Mapping[str, Any] | AgentReply | LabError | Callable[[AgentCall], Awaitable[AgentReply]]
 
@@ -110,30 +110,7 @@ class Directory:
 
 
 def registered(agent_id: str, *capabilities: str) -> AgentRecord:
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    return AgentRecord(
-        agent_id=agent_id,
-        name=agent_id.title(),
-        description="",
-        agent_type="agent",
-        agent_class="Player",
-        endpoint=None,
-        capabilities=capabilities,
-        config={},
-        tools=(),
-        system_prompt="",
-        metadata={},
-        origin="api",
-        enabled=True,
-        health="healthy",
-        health_error=None,
-        health_seconds=None,
-        checked_at=None,
-        heartbeat_at=None,
-        message_count=0,
-        created_at=at,
-        updated_at=at,
-    )
+    return agent(agent_id, *capabilities, name=agent_id.title(), agent_class="Player", endpoint=None)
 
 
 def needs_for(players: Players, models: FakeModels | None = None, **more: Any) -> AgentNeeds:

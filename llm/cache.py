@@ -50,6 +50,8 @@ class Slot(Generic[Value]):
     phase: Phase = Phase.LOADING
     value: Value | None = None
     leases: int = 0
+    hits: int = 0
+    """Leases that were given at once since it was loaded."""
     last_used: float = 0.0
     deadline: float = math.inf
     claim: Claim | None = None

@@ -20,11 +20,13 @@ from pydantic import BaseModel, Field, SkipValidation
 
 from llm.asking.answer import Answer, measure
 from llm.asking.call import SAMPLING_FIELDS, Call, settle_call
+from llm.asking.metadata import run_metadata
 from llm.asking.prepare import Asked, count_tokens, prepare
 from llm.asking.prompt import to_template
 from llm.asking.structured import Method, structured_output
 from llm.door import ModelDoor
 from llm.engine.base import Done, Handle
+from llm.leasing.holders import holder_of
 from llm.leasing.leases import Lease
 from llm.pipelines import settings_of, unwrap
 from llm.single import SingleModel, load_pipeline
@@ -166,7 +168,8 @@ class LocalChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         began = time.perf_counter()
         call, chat = self._settle(stop, kwargs, run_manager), to_template(messages)
-        with self.manager.lease_sync(self.model, self.strategy) as lease:
+        holder = holder_of(run_metadata(run_manager))
+        with self.manager.lease_sync(self.model, self.strategy, holder=holder) as lease:
             asked = prepare(lease.loaded.codec, self.card, chat, call)
             handle, answer = self._submit(lease, asked, call, began)
             try:
@@ -186,7 +189,8 @@ class LocalChatModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         began = time.perf_counter()
         call, chat = self._settle(stop, kwargs, run_manager), to_template(messages)
-        async with self.manager.lease(self.model, self.strategy) as lease:
+        holder = holder_of(run_metadata(run_manager))
+        async with self.manager.lease(self.model, self.strategy, holder=holder) as lease:
             # A long prompt takes tens of milliseconds to encode, too long for everybody else on this event loop.
             asked = await asyncio.to_thread(prepare, lease.loaded.codec, self.card, chat, call)
             handle, answer = self._submit(lease, asked, call, began)
@@ -205,7 +209,7 @@ class LocalChatModel(BaseChatModel):
         given: dict[str, Any],
         run: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
     ) -> Call:
-        thread = (run.metadata or {}).get("thread_id", "") if run else ""
+        thread = run_metadata(run).get("thread_id", "")
         own = {**self._sampling(), "caller": self.caller or str(thread), "include_prompt": self.include_prompt}
         return settle_call(own, self.card, stop if stop is not None else self.stop, given)
 

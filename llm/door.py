@@ -6,18 +6,24 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 from llm.codec import Codec
+from llm.leasing.holders import SOMEBODY
 from llm.leasing.leases import Lease
 from state.models import Strategy
+from state.resources import Holder
 
 
 class ModelDoor(Protocol):
     """Fills: `llm.manager.ModelManager`, `llm.single.SingleModel`."""
 
-    def lease(self, name: str, strategy: Strategy | None = None) -> AbstractAsyncContextManager[Lease]:
-        """Hold a model while the context is open, loading it first if need be."""
+    def lease(
+        self, name: str, strategy: Strategy | None = None, *, holder: Holder = SOMEBODY
+    ) -> AbstractAsyncContextManager[Lease]:
+        """Hold a model while the context is open, loading it first if need be. `holder`: told to who wants it gone."""
         ...
 
-    def lease_sync(self, name: str, strategy: Strategy | None = None) -> AbstractContextManager[Lease]:
+    def lease_sync(
+        self, name: str, strategy: Strategy | None = None, *, holder: Holder = SOMEBODY
+    ) -> AbstractContextManager[Lease]:
         """`lease` for plain threads."""
         ...
 

@@ -18,17 +18,21 @@ from llm.catalog import Catalog
 from llm.codec import Codec
 from llm.engine.base import Engine, Room
 from llm.leasing.callers import Callers, lease_of
+from llm.leasing.holders import SOMEBODY, Cached, Cleared, name_holders
 from llm.leasing.leases import Lease, Running, Shared
 from llm.leasing.line import Line, Patience
 from llm.leasing.worker import LoadWorker
 from llm.loading.base import Loaded, Loader
-from llm.vram import Meter
-from state.errors import Unavailable
+from llm.vram import Memory, Meter
+from state.errors import InUse
 from state.models import Strategy
-from state.resources import Reading
+from state.resources import Device, Holder, Reading
 
 MOST_WAITING = 256
 """Callers that may wait for loads; a waiting caller costs a future and, on a server, a connection."""
+
+LOADING = Holder("an order to load it")
+"""Holds a model for a moment, so that it cannot leave before it has its pin or its keep-alive."""
 
 
 class ModelManager:
@@ -64,20 +68,22 @@ class ModelManager:
         self._callers = Callers(self._shared, catalog, loader, self._worker.wake, most_waiting=most_waiting)
 
     @asynccontextmanager
-    async def lease(self, name: str, strategy: Strategy | None = None) -> AsyncIterator[Lease]:
-        """Hold a model, fetching and loading it first if need be.
+    async def lease(
+        self, name: str, strategy: Strategy | None = None, *, holder: Holder = SOMEBODY
+    ) -> AsyncIterator[Lease]:
+        """Hold a model, fetching and loading it first if need be. `holder`: who does, for `cached` and refusals.
 
         Raises NotFound, BadRequest for unsafe files, NoMemory at once when it can never fit, Unavailable when too many
         wait, TimedOut when no room was made within `Patience.most`. Leaving while waiting neither starts nor stops a
         load or a download that others wait for.
         """
-        async with self._callers.hold(self._key(name, strategy)) as ticket:
+        async with self._callers.hold(self._key(name, strategy), holder) as ticket:
             yield lease_of(ticket)
 
     @contextmanager
-    def lease_sync(self, name: str, strategy: Strategy | None = None) -> Iterator[Lease]:
+    def lease_sync(self, name: str, strategy: Strategy | None = None, *, holder: Holder = SOMEBODY) -> Iterator[Lease]:
         """`lease` for plain threads."""
-        with self._callers.hold_sync(self._key(name, strategy)) as ticket:
+        with self._callers.hold_sync(self._key(name, strategy), holder) as ticket:
             yield lease_of(ticket)
 
     def load_model(self, name: str, strategy: Strategy | None = None, keep_alive: float | None = None) -> None:
@@ -85,7 +91,7 @@ class ModelManager:
 
         `keep_alive`: seconds idle, 0 none, -1 no end, until it leaves; None: its card's, or the default.
         """
-        with self._callers.hold_sync(self._key(name, strategy)) as ticket, self._shared.changed:
+        with self._callers.hold_sync(self._key(name, strategy), LOADING) as ticket, self._shared.changed:
             if keep_alive is not None and ticket.slot is not None:
                 ticket.slot.keep_alive = math.inf if keep_alive < 0 else keep_alive
 
@@ -98,7 +104,7 @@ class ModelManager:
     def pin(self, name: str, strategy: Strategy | None = None) -> None:
         """Load a model and keep it, whoever needs the room. Blocks; raises like `lease`."""
         key = self._key(name, strategy)
-        with self._callers.hold_sync(key), self._shared.changed:
+        with self._callers.hold_sync(key, LOADING), self._shared.changed:
             self._set_pin(key, pinned=True)
 
     def unpin(self, name: str, strategy: Strategy | None = None) -> None:
@@ -111,17 +117,24 @@ class ModelManager:
         """Unload a model in one strategy, or in all, pinned or not; returns how many left.
 
         A pin is taken away with it, one of its card excepted: that holds again after the next load. Blocks. Raises
-        Unavailable while leased.
+        NotFound, and InUse, with its holders, while leased.
         """
+        return len(self.unload(name, strategy))
+
+    def unload(self, name: str, strategy: Strategy | None = None) -> tuple[Cached, ...]:
+        """`unload_model`, telling what left."""
         self._catalog.card(name)
         with self._shared.changed:
             found = [slot for slot in self._shared.cache if slot.key[0] == name and strategy in (None, slot.key[1])]
+            now = time.monotonic()
             used = next((slot for slot in found if slot.leases), None)
             if used is not None:
-                raise Unavailable(f"{name} ({used.key[1]}) answers {used.leases} calls now; unload it afterwards")
+                raise _in_use(self._shared.cached(used, now))
             for slot in found:
                 self._shared.pins.pop(slot.key, None)
-            return self._dismiss([slot for slot in found if slot.idle])
+            gone = tuple(self._shared.cached(slot, now) for slot in found if slot.idle)
+            self._dismiss([slot for slot in found if slot.idle])
+            return gone
 
     def forget(self, name: str) -> None:
         """Have a model that left the catalogue leave the memory, too: now, or after the calls it answers. Blocks."""
@@ -136,8 +149,23 @@ class ModelManager:
 
     def cleanup_all(self) -> int:
         """Unload every idle model but the pinned ones; returns how many left. Blocks."""
+        return len(self.clear().gone)
+
+    def clear(self) -> Cleared:
+        """`cleanup_all`, telling what left and what stayed."""
         with self._shared.changed:
-            return self._dismiss([slot for slot in self._shared.cache if slot.idle and not slot.pinned])
+            now = time.monotonic()
+            idle = [slot for slot in self._shared.cache if slot.idle and not slot.pinned]
+            gone = tuple(self._shared.cached(slot, now) for slot in idle)
+            others = [self._shared.cached(slot, now) for slot in self._shared.cache if slot not in idle]
+            self._dismiss(idle)
+        return Cleared(gone, tuple(one for one in others if one.stays is not None))
+
+    def cached(self) -> tuple[Cached, ...]:
+        """What is in memory, or on its way in or out, and who uses it."""
+        with self._shared.changed:
+            now = time.monotonic()
+            return tuple(self._shared.cached(slot, now) for slot in self._shared.cache)
 
     def get_memory_stats(self) -> Reading:
         """Memory, residents, waiters and counts now."""
@@ -156,9 +184,19 @@ class ModelManager:
                 waiting=self._shared.waiting + fetching,
                 hits=counts.hits,
                 loads=counts.loads,
+                load_sec=counts.load_sec,
                 evictions=counts.evictions,
                 failures=counts.failures,
             )
+
+    @property
+    def device(self) -> Device:
+        """Where models live."""
+        return self._meter.device
+
+    def read_memory(self) -> Memory:
+        """Of the computer and of each GPU; asks a driver only where there is one."""
+        return self._meter.read()
 
     def vram_used_bytes(self) -> int:
         """What is taken of the GPU now, by whomever; 0 without one."""
@@ -213,3 +251,12 @@ class ModelManager:
         self._shared.changed.notify_all()
         self._shared.changed.wait_for(lambda: not any(slot in self._shared.cache for slot in slots))
         return len(slots)
+
+
+def _in_use(used: Cached) -> InUse:
+    model = used.resident
+    return InUse(
+        f"{model.name} ({model.strategy}) answers {len(used.held)} calls now, of {name_holders(used.held)}; "
+        "unload it afterwards",
+        used.held,
+    )

@@ -11,6 +11,7 @@ from typing import Any, Self
 from llm.codec import Codec
 from llm.engine.base import Engine, FixedRoom
 from llm.engines import open_engine
+from llm.leasing.holders import SOMEBODY
 from llm.leasing.leases import Lease
 from llm.loading.base import Loaded
 from llm.pipelines import Unwrapped, card_of
@@ -18,6 +19,7 @@ from llm.sizing import DTYPE_BYTES, DType, kv_bytes_per_token
 from llm.vram import DeviceMeter, Meter, default_budget
 from state.errors import Unavailable
 from state.models import Strategy, ToolFormat
+from state.resources import Holder
 
 
 class SingleModel:
@@ -36,12 +38,14 @@ class SingleModel:
         self._finalise = weakref.finalize(self, _close, self._engine, loaded.model, attention)
 
     @asynccontextmanager
-    async def lease(self, name: str, strategy: Strategy | None = None) -> AsyncIterator[Lease]:
+    async def lease(
+        self, name: str, strategy: Strategy | None = None, *, holder: Holder = SOMEBODY
+    ) -> AsyncIterator[Lease]:
         """See `ModelDoor`. Raises Unavailable when closed."""
         yield self._lease()
 
     @contextmanager
-    def lease_sync(self, name: str, strategy: Strategy | None = None) -> Iterator[Lease]:
+    def lease_sync(self, name: str, strategy: Strategy | None = None, *, holder: Holder = SOMEBODY) -> Iterator[Lease]:
         """See `ModelDoor`. Raises Unavailable when closed."""
         yield self._lease()
 

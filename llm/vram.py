@@ -25,6 +25,7 @@ class Gpu:
     index: int
     total: int
     free: int
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def read_gpus() -> tuple[Gpu, ...]:
         free, total = torch.cuda.mem_get_info(index)
         # The allocator keeps freed blocks for the next load; to the driver they still look taken.
         kept = torch.cuda.memory_reserved(index) - torch.cuda.memory_allocated(index)
-        found.append(Gpu(index, total, free + kept))
+        found.append(Gpu(index, total, free + kept, torch.cuda.get_device_name(index)))
     return tuple(found)
 
 
@@ -103,6 +104,16 @@ def find_device() -> Device:
     import torch  # noqa: PLC0415 - as above
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def processor_name() -> str:
+    """What the processor calls itself; the architecture where nothing says more."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return named or platform.processor() or platform.machine()
 
 
 def cpu_features() -> frozenset[str]:

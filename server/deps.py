@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from server.lab import TENANT, Lab
 
 
-def _lab(request: Request) -> Lab:
-    lab: Lab = request.app.state.lab
+def _lab(asked: HTTPConnection) -> Lab:
+    lab: Lab = asked.app.state.lab
     return lab
 
 
 CurrentLab = Annotated[Lab, Depends(_lab)]
 
 
-def _tenant(request: Request) -> str:
+def _tenant(asked: HTTPConnection) -> str:
     return TENANT
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
+from uuid import UUID
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from server.routes.whole import ClientGone
+from server.telemetry.access import execution_id, path_of
+from server.wire.mistakes import MAX_TOLD, Invalid, Mistake
 from state.errors import LabError
 
 log = logging.getLogger(__name__)
@@ -23,11 +28,13 @@ LAB_PATHS = (
     "/orchestrate",
     "/models",
     "/health",
+    "/cache",
     "/agents",
     "/flows",
     "/executions",
     "/monitoring",
     "/api/v1",
+    "/ws",
 )
 """Where RFC 9457 problem details are answered. Everything else speaks as the Agent Server does."""
 
@@ -37,15 +44,39 @@ def is_lab_path(path: str) -> bool:
     return any(path == own or path.startswith(f"{own}/") for own in LAB_PATHS)
 
 
-def problem(status: int, detail: str) -> JSONResponse:
-    """A problem-details response."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def problem(
+    status: int, detail: str, execution: UUID | None = None, *, errors: Sequence[Mistake] = (), **more: Any
+) -> JSONResponse:
+    """A problem-details response. `execution`: which request it answers; `more`: further members of the body."""
+    body = {"type": "about:blank", "title": title_of(status), "status": status, "detail": _printable(detail), **more}
+    if execution is not None:
+        body["execution_id"] = str(execution)
+    if errors:
+        body["errors"] = [{"field": _printable(one.field), "message": _printable(one.message)} for one in errors]
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
 
 
-def refused(path: str, status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """An error in the form that clients of `path` read."""
-    response = problem(status, detail) if is_lab_path(path) else JSONResponse({"detail": detail}, status_code=status)
+def title_of(status: int) -> str:
+    """What this status is called."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def refused(
+    scope: Scope,
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    errors: Sequence[Mistake] = (),
+) -> JSONResponse:
+    """An error in the form that clients of the scope's path read."""
+    if is_lab_path(path_of(scope)):
+        response = problem(status, detail, execution_id(scope), errors=errors)
+    else:
+        response = JSONResponse({"detail": _printable(detail)}, status_code=status)
     response.headers.update(headers or {})
     return response
 
@@ -57,12 +88,14 @@ def install_error_handlers(app: FastAPI) -> None:
     async def _lab_error(request: Request, error: LabError) -> JSONResponse:
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return refused(request.url.path, error.status, str(error))
+        errors = error.mistakes if isinstance(error, Invalid) else ()
+        return refused(request.scope, error.status, str(error), errors=errors)
 
     @app.exception_handler(RequestValidationError)
     async def _validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
-        wrong = "; ".join(_field(item["loc"], item["msg"]) for item in error.errors())
-        return refused(request.url.path, HTTPStatus.UNPROCESSABLE_ENTITY, wrong)
+        errors = [Mistake.of(item["loc"], item["msg"]) for item in error.errors()[:MAX_TOLD]]
+        detail = "; ".join(str(one) for one in errors)
+        return refused(request.scope, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
     @app.exception_handler(ClientGone)
     async def _client_gone(request: Request, error: ClientGone) -> Response:
@@ -70,13 +103,14 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
-        return refused(request.url.path, error.status_code, str(error.detail), error.headers)
+        return refused(request.scope, error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(Exception)
     async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
         """The server logs the traceback, since Starlette raises the error again behind this answer."""
-        return refused(request.url.path, HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+        return refused(request.scope, HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
 
 
-def _field(location: tuple[int | str, ...], message: str) -> str:
-    return f"{'.'.join(str(part) for part in location if part != 'body') or 'body'}: {message}"
+def _printable(text: str) -> str:
+    """With question marks for halves of surrogate pairs, which no answer can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

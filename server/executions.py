@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,7 +16,7 @@ from server.definitions import Kept, Kind
 from server.job_requests import Asked, answer_for, answering_body, first_body, pinned
 from server.run_queue.asking import new_run
 from server.run_queue.queue import RunQueue
-from server.run_queue.shapes import Run
+from server.run_queue.shapes import NewRun, Run
 from server.run_queue.webhooks import WebhookSender
 from server.thread_states import ThreadStates
 from server.wire.progress import Progress, progress_of
@@ -53,16 +54,26 @@ class Executions:
         self._said = said
         self._cancelled = cancelled
 
-    async def start(self, tenant: str, kept: Kept, asked: Asked) -> Run:
+    async def start(
+        self,
+        tenant: str,
+        kept: Kept,
+        asked: Asked,
+        *,
+        run_id: UUID | None = None,
+        ours: Mapping[str, Any] | None = None,
+    ) -> Run:
         """Put a run into the queue; when this returns it is durable.
 
+        `run_id`: the request's execution id. `ours`: of the run's kwargs, those that no client sets.
         Raises BadRequest (webhook), Conflict: the thread belongs to another graph.
         """
         if asked.webhook is not None:
             await self._webhooks.check(asked.webhook)
         if asked.thread_id is not None:
             await self._check_thread(tenant, asked.thread_id, kept.kind)
-        return await self._admit(tenant, first_body(kept, asked), kept.assistant, asked.thread_id)
+        new = _new(first_body(kept, asked), kept.assistant, asked.thread_id)
+        return await self._queue.admit(tenant, replace(new, run_id=run_id, kwargs={**new.kwargs, **(ours or {})}))
 
     async def get(self, tenant: str, job_id: UUID, graphs: Sequence[Graph] = BOTH) -> Job:
         """Raises NotFound."""
@@ -119,7 +130,7 @@ class Executions:
         waiting = [str(asked["id"]) for asks in thread.interrupts.values() for asked in asks]
         first = await self._queue.get(tenant, job.job_id)
         body = answering_body(job, first, answer_for(waiting, answer, interrupt_id))
-        return await self._admit(tenant, body, pinned(first), job.thread_id)
+        return await self._queue.admit(tenant, _new(body, pinned(first), job.thread_id))
 
     async def wait(self, tenant: str, job_id: UUID) -> Job:
         """The job when it has ended or asks something. Raises Unavailable where this server stops first."""
@@ -176,6 +187,6 @@ class Executions:
             if graph not in (None, kind):
                 raise Conflict(f"thread {thread_id} belongs to graph '{graph}', not '{kind}'; leave thread_id out")
 
-    async def _admit(self, tenant: str, body: Mapping[str, Any], chosen: Any, thread_id: UUID | None) -> Run:
-        new = new_run(body, chosen, thread_id=thread_id, request_id=str(uuid4()), now_ms=time.time_ns() // 1_000_000)
-        return await self._queue.admit(tenant, new)
+
+def _new(body: Mapping[str, Any], chosen: Any, thread_id: UUID | None) -> NewRun:
+    return new_run(body, chosen, thread_id=thread_id, request_id=str(uuid4()), now_ms=time.time_ns() // 1_000_000)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from server.db.jobs import Job
 from server.lab import Lab
 from server.streaming.frames import END
 from server.streaming.job_events import HEARD_ALL, ending_of, event_id, events_of
+from server.streaming.said import GATHER_SEC, Said
 from server.streaming.sse import error_event
 from server.wire.executions import now
 from server.wire.progress import Progress
@@ -19,16 +20,6 @@ from state.errors import LabError
 
 View = Callable[[Job, Progress, datetime], Mapping[str, Any]]
 """How a job is shown: `server.wire.executions.job_view` or `execution_view`."""
-GATHER_SEC = 0.002
-"""Between two pieces: a send for each token would be most of what a token costs."""
-
-
-class Said(NamedTuple):
-    """One event. `data` is JSON on one line; `id` None: nothing can be heard after it."""
-
-    name: str
-    data: bytes
-    id: str | None
 
 
 async def follow(lab: Lab, tenant: str, job: Job, view: View, after: int = 0) -> AsyncGenerator[Sequence[Said], None]:

@@ -18,8 +18,9 @@ from server.errors import refused
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_URL_BYTES = 16_000
-EXPOSED_HEADERS = ("x-pagination-total", "x-pagination-next", "content-location", "location")
-"""What the JavaScript client reads: pages of a search, and where to take a broken stream up again."""
+EXPOSED_HEADERS = ("x-pagination-total", "x-pagination-next", "content-location", "location", "x-execution-id")
+"""What the JavaScript client reads: pages of a search, and where to take a broken stream up again; and what a
+request is called in the logs."""
 LISTED_ORIGIN = "lab.listed_origin"
 """Set in the scope of a request whose Origin the operator named."""
 _HIDDEN_SEPARATOR = re.compile(
@@ -95,7 +96,7 @@ class Guard:
             return
         status, why = (403, wrong) if wrong else self._out_of_bounds(scope, headers)
         if why is not None:
-            await refused(scope["path"], status, why)(scope, receive, send)
+            await refused(scope, status, why)(scope, receive, send)
             return
         if origin is not None and self._cors.lists(origin):
             scope[LISTED_ORIGIN] = True
@@ -142,7 +143,7 @@ class Guard:
         except BodyTooLarge as error:
             if started:
                 raise
-            await refused(scope["path"], 413, error.detail)(scope, receive, send)
+            await refused(scope, 413, error.detail)(scope, receive, send)
 
     @property
     def _too_large(self) -> str:

@@ -11,8 +11,12 @@ from uuid import UUID
 import orjson
 
 from server.db.jobs import Delivery, Job
+from server.run_queue.digest import request_of
 from server.run_queue.shapes import Ending, Run
 from server.run_queue.webhooks import delivery
+from server.streaming.lab_stream import is_lab
+from server.wire.execute import Execution
+from server.wire.execute import execution_view as lab_view
 from server.wire.executions import execution_view, job_view, now
 from server.wire.progress import progress_of
 from server.wire.values import encode
@@ -21,11 +25,19 @@ T = TypeVar("T")
 
 
 def job_delivery(run: Run, ending: Ending) -> Delivery | None:
-    """Where the end of a run is told and with what body: of a job what `GET` gives, of other runs the run."""
+    """Where the end of a run is told and with what body: of a job what `GET` gives, of other runs the run.
+
+    Of an execution of the lab it is what its history says, without the nodes.
+    """
     told = delivery(run, ending)
     if told is None or "own_thread" not in run.metadata:
         return told
-    return told[0], _body(_ended(run, ending))
+    job = _ended(run, ending)
+    if is_lab(run.kwargs):
+        asked = [one for asks in orjson.loads(ending.interrupts).values() for one in asks] if job.waits else []
+        interrupts = [{"interrupt_id": one["id"], "value": one["value"]} for one in asked]
+        return told[0], encode(lab_view(_execution(job, run), now(), interrupts=interrupts))
+    return told[0], _body(job)
 
 
 def cancelled_delivery(job: Job, error: str) -> Delivery | None:
@@ -61,6 +73,25 @@ def _ended(run: Run, ending: Ending) -> Job:
         webhook=None,
         output=None if ending.output is None else orjson.loads(ending.output),
         next=None,
+    )
+
+
+def _execution(job: Job, run: Run) -> Execution:
+    result = job.output.get("result") if isinstance(job.output, dict) and job.status == "COMPLETED" else None
+    return Execution(
+        execution_id=job.job_id,
+        run_id=job.run_id,
+        thread_id=job.thread_id,
+        graph_id=job.graph_id,
+        status=job.status,
+        prompt=request_of(job.input),
+        result=result if isinstance(result, dict) else None,
+        settings=run.kwargs.get("context") or {},
+        error=job.error if job.status == "FAILED" else None,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        metadata=job.metadata,
     )
 
 

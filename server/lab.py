@@ -27,15 +27,22 @@ from server.application.nested import NestedGraphs
 from server.application.shapes import WebhooksConfig
 from server.db.assistants import Assistants
 from server.db.crons import Crons
+from server.db.history import History
 from server.db.jobs import Jobs
+from server.db.listeners import ListenerRows
 from server.db.pool import Database, open_database
+from server.db.run_events import RunEvents
 from server.db.runs import Runs
 from server.db.store_sweep import StoreSweeper
+from server.db.telemetry import QueueReadings
 from server.db.threads import Lifetime, Threads
+from server.db.timing import timed
 from server.db.worker import open_worker
 from server.definitions import Definitions, Source
 from server.executions import Executions
 from server.job_webhook import cancelled_delivery, job_delivery
+from server.histories import Histories
+from server.lab_runs import LabRuns
 from server.later import Later
 from server.messages.bus import Bus
 from server.retention import LIMIT, Retention
@@ -48,6 +55,10 @@ from server.run_queue.webhooks import WebhookSender, open_webhooks
 from server.runner import Runner
 from server.settings import Settings, process_environment
 from server.streaming.hub import Hub
+from server.streaming.listeners import Listeners, open_listeners
+from server.streaming.websocket import Bounds
+from server.telemetry.meters import Telemetry, new_telemetry
+from server.telemetry.readings import Looker
 from server.thread_states import ThreadStates
 from state.agent_ports import AgentNeeds
 from state.errors import BadRequest
@@ -83,14 +94,25 @@ class Lab:
     bus: Bus
     definitions: Definitions
     executions: Executions
+    histories: Histories
+    lab_runs: LabRuns
+    listeners: Listeners
+    socket_bounds: Bounds
+    """Of a WebSocket."""
+    telemetry: Telemetry
+    looker: Looker
 
 
 @asynccontextmanager
-async def open_lab(settings: Settings, config: AppConfig | None = None, *, works: bool = False) -> AsyncIterator[Lab]:
+async def open_lab(
+    settings: Settings, config: AppConfig | None = None, *, works: bool = False, telemetry: Telemetry | None = None
+) -> AsyncIterator[Lab]:
     """Open models, the application, Postgres, the runner and the queue. Raises BadRequest, NoDatabase, DataDirBusy.
 
     `config`: what `settings.config` says, where that has been read already. `works`: this process runs what is queued.
+    `telemetry`: what counts here; None: one of its own.
     """
+    telemetry = telemetry or new_telemetry()
     # The catalogue first: a mistake in it is found before Postgres is started.
     models = open_models_of(settings)
     try:
@@ -112,6 +134,7 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
                 ttl=None if config is None else config.store.lifetime(),
                 types=application.types(),
                 index=application.index,
+                kind=timed(telemetry.database),
             ) as database,
             open_worker(database.dsn, settings.lease_seconds) as worker,
         ):
@@ -144,6 +167,7 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
                     environment=process_environment(),
                     works=works,
                     ready=staff.set,
+                    ended=telemetry.agents.ended,
                 ) as opened,
                 open_queue(
                     application,
@@ -153,7 +177,12 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
                     webhook=job_delivery if webhooks_on else _not_told,
                     address=settings.address,
                     lifetime=lifetime,
+                    meter=telemetry.runs,
                 ) as (queue, hub),
+                open_listeners(
+                    ListenerRows(database.pool, database.dsn),
+                    lambda tenant, run_id: queue.cancel(tenant, [run_id], "interrupt"),
+                ) as listeners,
                 open_webhooks(
                     WebhooksConfig() if config is None else config.webhooks,
                     database,
@@ -185,6 +214,27 @@ async def open_lab(settings: Settings, config: AppConfig | None = None, *, works
                     agents=opened.agents,
                     bus=opened.bus,
                     definitions=definitions,
+                    histories=Histories(
+                        History(database.pool, database.dsn),
+                        RunEvents(database.pool, database.dsn, database.committer),
+                        queue,
+                        threads,
+                        thread_states,
+                        database.store_of,
+                    ),
+                    lab_runs=LabRuns(application, services, database, runs, threads, queue, hub),
+                    listeners=listeners,
+                    socket_bounds=Bounds(),
+                    telemetry=telemetry,
+                    looker=Looker(
+                        QueueReadings(database.pool, database.dsn),
+                        opened.agents,
+                        opened.bus,
+                        models,
+                        database.pool,
+                        settings.data_dir,
+                        TENANT,
+                    ),
                     executions=Executions(
                         Jobs(database.pool, database.dsn),
                         queue,

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,37 +14,20 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import NodeTimeoutError
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
-from pydantic import ValidationError
+from structlog.contextvars import bind_contextvars
 
-from graphs.catalog import BUILDERS, RECURSION_LIMIT, builder_of
+from graphs.catalog import BUILDERS, RECURSION_LIMIT
 from graphs.services import Services
 from server.db.pool import Database
 from server.db.runs import Outcome, Runs
 from server.resuming import resume_input
+from server.run_request import RunRequest, check_request, continued
 from server.streaming.apart import produced_apart
 from server.streaming.events import STREAM_MODES, Event, Translator, to_json
 from state.context import Context
-from state.errors import BadRequest, Broken, Conflict, LabError, TimedOut
-
-MAX_PROMPT_CHARS = 400_000
+from state.errors import Broken, Conflict, LabError, TimedOut
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What to run: a prompt on a new or known thread, or (`resume`) the rest of an unfinished run."""
-
-    graph: str
-    context: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `Context` that were asked for; a resumed run takes the others from the run it continues."""
-    prompt: str | None = None
-    thread_id: UUID | None = None
-    resume: bool = False
-    decision: object = None
-    """With `resume`: a human's answer as JSON, in any of the shapes of `nodes.humans.decisions`."""
-    interrupt_id: str | None = None
-    """Which question `decision` answers; needed only where several wait."""
 
 
 class Runner:
@@ -60,32 +42,6 @@ class Runner:
             for name, builder in BUILDERS.items()
         }
 
-    def check(self, request: RunRequest) -> None:
-        """Refuse what can be seen to be wrong before anything is written. Raises BadRequest, NotFound."""
-        builder_of(request.graph)
-        context = read_context(request.context)
-        for name in (context.model, context.judge, context.analyst):
-            if name is not None:
-                self._services.models.card(name)
-        known = [tool.name for tool in self._services.tools]
-        for name in context.tools or ():
-            if name not in known:
-                raise BadRequest(f"there is no tool '{name}'; choose of: {', '.join(known)}")
-        if request.resume:
-            if request.prompt is not None:
-                raise BadRequest("a resume goes on with an unfinished run and takes no prompt; leave one of them out")
-            if request.thread_id is None:
-                raise BadRequest("a resume needs the thread_id of the run to go on with")
-            return
-        if request.decision is not None:
-            raise BadRequest("a decision answers a run that waits: send it with resume and without a prompt")
-        if not (request.prompt or "").strip():
-            raise BadRequest("the prompt is empty; say what you want answered")
-        if len(request.prompt or "") > MAX_PROMPT_CHARS:
-            raise BadRequest(
-                f"the prompt has {len(request.prompt or ''):,} characters, {MAX_PROMPT_CHARS:,} are allowed"
-            )
-
     def run(self, request: RunRequest) -> AsyncGenerator[Event, None]:
         """Run to the end, to an interrupt or to an error, telling each step.
 
@@ -96,7 +52,7 @@ class Runner:
         return produced_apart(self._run(request))
 
     async def _run(self, request: RunRequest) -> AsyncGenerator[Event, None]:
-        self.check(request)
+        check_request(request, self._services)
         graph = self._graphs[request.graph]
         thread_id = request.thread_id or uuid4()
         config = RunnableConfig(configurable={"thread_id": str(thread_id)}, recursion_limit=RECURSION_LIMIT)
@@ -107,6 +63,8 @@ class Runner:
         # Another process that took the thread over, thinking this one dead, cannot be written over.
         graph = graph.copy({"checkpointer": self._checkpointer.fenced(lease)})
         run_id = config["run_id"] = lease.run_id
+        # In the task of `produced_apart`, which is this run's alone.
+        bind_contextvars(run_id=str(run_id), thread_id=str(thread_id), graph=request.graph)
         config["metadata"] = {"run_id": str(run_id), "graph_id": request.graph}
         status: Outcome = "interrupted"
         error, result = None, None
@@ -159,14 +117,8 @@ class Runner:
         return resume_input(thread_id, before, request.decision, request.interrupt_id, self._services)
 
     async def _context(self, request: RunRequest, thread_id: UUID) -> Context:
-        """The run's settings; a resumed run keeps those it was started with unless told otherwise, which null does not:
-        clients send it for what they leave open.
-        """
-        if not request.resume:
-            return read_context(request.context)
-        continued = await self._runs.newest_run(thread_id)
-        told = {name: value for name, value in request.context.items() if value is not None}
-        return read_context({**(continued.context or {} if continued else {}), **told})
+        before = await self._runs.newest_run(thread_id) if request.resume else None
+        return continued(request, before.context if before else None)
 
     async def _record(self, run_id: UUID, status: Outcome, result: object, error: str | None) -> None:
         """Write the outcome down. Raises Conflict when a result came after another process took the run over."""
@@ -176,12 +128,3 @@ class Runner:
             if status == "success":
                 raise
             log.warning("%s", lost)  # the failure that ended this run is on its way; it says more
-
-
-def read_context(given: Mapping[str, Any]) -> Context:
-    """Settings of a run. Raises BadRequest that names the field."""
-    try:
-        return Context.model_validate(given)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise BadRequest(f"{'.'.join(str(part) for part in wrong['loc'])}: {wrong['msg']}") from error

@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -41,12 +42,22 @@ def _bytes_or_gigabytes(value: object) -> object:
 Size = Annotated[ByteSize, BeforeValidator(_bytes_or_gigabytes)]
 """Bytes, said as above."""
 
-
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 Network = IPv4Network | IPv6Network
 
 
 def _comma_separated(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _named_levels(value: object) -> object:
+    """`server.run_queue=DEBUG, llm=WARNING`: components, which are modules, and how much of them is told."""
+    if not isinstance(value, str):
+        return value
+    named = [part.partition("=") for part in value.split(",") if part.strip()]
+    if not all(re.fullmatch(r"\s*\w+(\.\w+)*\s*", name) for name, _, _ in named):
+        raise ValueError("expected component=LEVEL, with commas between several, such as server.run_queue=DEBUG")
+    return {name.strip(): level.strip().upper() for name, _, level in named}
 
 
 def _named_secrets(value: object) -> object:
@@ -80,14 +91,20 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = Field(8001, ge=0, le=65535)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", validation_alias=AliasChoices("LAB_LOG_LEVEL", "LOG_LEVEL")
-    )
+    log_level: LogLevel = Field("INFO", validation_alias=AliasChoices("LAB_LOG_LEVEL", "LOG_LEVEL"))
+    log_levels: Annotated[dict[str, LogLevel], NoDecode, BeforeValidator(_named_levels)] = {}
+    log_format: Literal["auto", "json", "console"] = "auto"
+    log_dir: Path | None = None
+    log_size: Annotated[Size, Field(ge=10_000)] = ByteSize(20_000_000)
+    log_days: float = Field(14.0, ge=1.0, le=36_500.0)
+    log_total: Size = ByteSize(1_000_000_000)
     allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = (
         "http://localhost:3000",
         "http://localhost:8001",
     )
     max_body: Size = ByteSize(20_000_000)
+    max_concurrent: int = Field(256, ge=1, le=100_000)
+    metrics_port: int | None = Field(None, ge=1, le=65_400)
     allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     default_model: str = "demo"
     default_strategy: Strategy | None = Field(
@@ -131,6 +148,14 @@ class Settings(BaseSettings):
         return {
             name: value for name, value in given.items() if name.lower() in known or name.lower().startswith("lab_")
         }
+
+    @field_validator("log_total")
+    @classmethod
+    def _room_for_a_file(cls, total: ByteSize, info: ValidationInfo) -> ByteSize:
+        size = info.data.get("log_size", 0)
+        if total >= size:
+            return total
+        raise ValueError(f"{total:,} bytes are less than one file may have, LAB_LOG_SIZE: {size:,}")
 
     @field_validator("host")
     @classmethod

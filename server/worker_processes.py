@@ -23,23 +23,29 @@ log = logging.getLogger(__name__)
 @asynccontextmanager
 async def open_worker_processes(settings: Settings, count: int) -> AsyncIterator[None]:
     """`count` processes of `lab worker`, each started again should it end; stopped with this one."""
-    keepers = [asyncio.create_task(_keep(settings), name=f"worker process {index}") for index in range(count)]
+    keepers = [
+        asyncio.create_task(_keep(settings, index), name=f"worker process {index}") for index in range(1, count + 1)
+    ]
     try:
         yield
     finally:
         await asyncio.gather(*(stop(keeper) for keeper in keepers))
 
 
-def command_of(settings: Settings) -> list[str]:
-    """What starts one on the same application and data; everything else it reads from the same environment."""
+def command_of(settings: Settings, index: int = 1) -> list[str]:
+    """What starts one on the same application and data; everything else it reads from the same environment.
+
+    `index` counts them from 1: each has a port of its own for its metrics.
+    """
     config = [] if settings.config is None else ["--config", str(settings.config.expanduser().absolute())]
     data_dir = ["--data-dir", str(settings.data_dir.expanduser().absolute())]
-    return [sys.executable, "-m", "server", "worker", "--with-parent", *config, *data_dir]
+    port = [] if settings.metrics_port is None else ["--metrics-port", str(settings.metrics_port + index)]
+    return [sys.executable, "-m", "server", "worker", "--with-parent", *config, *data_dir, *port]
 
 
-async def _keep(settings: Settings) -> None:
+async def _keep(settings: Settings, index: int) -> None:
     while True:
-        process = await asyncio.create_subprocess_exec(*command_of(settings), stdin=PIPE, start_new_session=True)
+        process = await asyncio.create_subprocess_exec(*command_of(settings, index), stdin=PIPE, start_new_session=True)
         try:
             code = await process.wait()
         except asyncio.CancelledError:

@@ -9,6 +9,7 @@ LabError
 │   └── ContextOverflow   prompt and answer do not fit the model's window → 413
 ├── Unavailable           right request, wrong moment; may be retried     → 503, exit code 2
 │   ├── NoMemory          does not fit beside the models in use
+│   ├── InUse             a model answers calls; says whose
 │   ├── NoDatabase        Postgres cannot be reached or started
 │   ├── DataDirBusy       another program holds the data directory
 │   ├── AgentFailed       an agent did not answer, or not as agents answer
@@ -19,6 +20,12 @@ LabError
 
 A message is one line: what was wrong, the number or name that explains it, and the way out.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from state.resources import Held
 
 
 class LabError(Exception):
@@ -74,6 +81,14 @@ class NoMemory(Unavailable):
     """A model does not fit beside the models in use; the message gives bytes."""
 
 
+class InUse(Unavailable):
+    """A model answers calls and cannot leave; `held` are their leases."""
+
+    def __init__(self, message: str, held: Sequence[Held] = ()) -> None:
+        super().__init__(message)
+        self.held = tuple(held)
+
+
 class NoDatabase(Unavailable):
     """Postgres cannot be reached or started."""
 
@@ -104,3 +119,14 @@ class TimedOut(Unavailable):
 
 class Broken(LabError):
     """A promise of ours did not hold. Never told as an answer."""
+
+
+def errors_by_name() -> Mapping[str, type[LabError]]:
+    """The classes of the tree by name, such as one that was written down; one made elsewhere by its branch here."""
+    return {kind.__name__: next(own for own in kind.__mro__ if own.__module__ == __name__) for kind in _tree(LabError)}
+
+
+def _tree(kind: type[LabError]) -> Iterator[type[LabError]]:
+    yield kind
+    for branch in kind.__subclasses__():
+        yield from _tree(branch)

@@ -1,7 +1,8 @@
-"""Memory readings, in bytes."""
+"""Memory readings, in bytes, and who holds a model in memory."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -52,6 +53,8 @@ class Reading(BaseModel):
     hits: int = 0
     """Leases that were given at once, since the start."""
     loads: int = 0
+    load_sec: float = 0.0
+    """That these loads took together."""
     evictions: int = 0
     """Models that left because their room was needed; not those whose time was over or that were unloaded by name."""
     failures: int = 0
@@ -64,3 +67,29 @@ class Reading(BaseModel):
     @property
     def leased_bytes(self) -> int:
         return sum(model.total_bytes for model in self.resident if model.leases)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease. Ids as texts, None where there is none: what asks outside of a graph has no run."""
+
+    what: str = "a model call"
+    run_id: str | None = None
+    thread_id: str | None = None
+    graph: str | None = None
+    node: str | None = None
+
+    def __str__(self) -> str:
+        if self.run_id is None:
+            return self.what
+        known = {"graph": self.graph, "node": self.node, "thread": self.thread_id}
+        where = ", ".join(f"{name} {value}" for name, value in known.items() if value is not None)
+        return f"run {self.run_id} ({where})" if where else f"run {self.run_id}"
+
+
+@dataclass(frozen=True)
+class Held:
+    """One lease and how long it has been held, in seconds."""
+
+    holder: Holder
+    seconds: float

@@ -18,6 +18,7 @@ from llm.leasing.leases import Lease, Shared, Ticket
 from llm.leasing.line import name_of
 from llm.loading.base import Loader
 from state.errors import Unavailable
+from state.resources import Holder
 
 
 class Callers:
@@ -34,9 +35,9 @@ class Callers:
         self.fetches = Fetches(loader, most_waiting=most_waiting)
 
     @asynccontextmanager
-    async def hold(self, key: Key) -> AsyncIterator[Ticket]:
+    async def hold(self, key: Key, holder: Holder) -> AsyncIterator[Ticket]:
         """A lease of a model, from an event loop. Raises as `ModelManager.lease`."""
-        ticket = self._claim(key)
+        ticket = self._claim(key, holder)
         try:
             if ticket.slot is None:
                 # Looking for files and sizing them reads the disk, which must not hold up the event loop.
@@ -51,9 +52,9 @@ class Callers:
             self._leave(ticket)
 
     @contextmanager
-    def hold_sync(self, key: Key) -> Iterator[Ticket]:
+    def hold_sync(self, key: Key, holder: Holder) -> Iterator[Ticket]:
         """`hold` for plain threads."""
-        ticket = self._claim(key)
+        ticket = self._claim(key, holder)
         try:
             if ticket.slot is None:
                 if not self._is_here(key):
@@ -66,10 +67,10 @@ class Callers:
         finally:
             self._leave(ticket)
 
-    def _claim(self, key: Key) -> Ticket:
+    def _claim(self, key: Key, holder: Holder) -> Ticket:
         """A ticket, with its lease counted already when the model is in memory. Raises NotFound."""
         self._catalog.card(key[0])
-        ticket = Ticket(key, time.monotonic())
+        ticket = Ticket(key, time.monotonic(), holder=holder)
         with self._shared.changed:
             self._take_ready(ticket)
         return ticket
@@ -102,16 +103,14 @@ class Callers:
             raise Unavailable("models are being shut down")
         slot = self._shared.available(ticket.key)
         if slot is not None:
-            self._shared.cache.lease(slot, time.monotonic())
+            self._shared.lend(slot, ticket, time.monotonic(), cache_hit=True)
             self._shared.counts.hits += 1
-            ticket.slot, ticket.cache_hit = slot, True
         return slot is not None
 
     def _leave(self, ticket: Ticket) -> None:
         with self._shared.changed:
             if ticket.slot is not None:
-                self._shared.cache.release(ticket.slot, time.monotonic())
-                ticket.slot = None
+                self._shared.give_back(ticket, ticket.slot, time.monotonic())
             else:
                 self._shared.drop(ticket)
             self._shared.changed.notify_all()

@@ -10,7 +10,9 @@ from llm.cache import Key, ModelCache, Phase, Slot
 from llm.codec import Codec
 from llm.engine.base import Engine
 from llm.eviction import Need
+from llm.leasing.holders import SOMEBODY, Cached
 from llm.loading.base import Loaded
+from state.resources import Held, Holder
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,10 @@ class Ticket:
 
     key: Key
     asked: float
-    """When, and `lined_up` when it entered the queue for its load: seconds of the monotonic clock."""
+    """When, `lined_up` when it entered the queue for its load, `held` since when: seconds of the monotonic clock."""
     lined_up: float = 0.0
+    held: float = 0.0
+    holder: Holder = SOMEBODY
     need: Need = field(default_factory=lambda: Need(0))
     future: Future[None] = field(default_factory=Future)
     slot: Slot[Running] | None = None
@@ -65,6 +69,7 @@ class Counts:
 
     hits: int = 0
     loads: int = 0
+    load_sec: float = 0.0
     evictions: int = 0
     failures: int = 0
 
@@ -77,6 +82,8 @@ class Shared:
     changed: threading.Condition = field(default_factory=threading.Condition)
     pending: dict[Key, list[Ticket]] = field(default_factory=dict)
     """Who waits for a load, in the order in which the models were first asked for."""
+    holding: set[Ticket] = field(default_factory=set)
+    """Those whose lease is counted."""
     leaving: list[Slot[Running]] = field(default_factory=list)
     """Marked as leaving by a caller or an engine, to be unloaded by the worker."""
     promised_bytes: int = 0
@@ -107,10 +114,31 @@ class Shared:
         """Give all who wait for this model their lease; counted here, so that nothing evicts it before its use."""
         for ticket in self.pending.pop(slot.key, []):
             if ticket.future.set_running_or_notify_cancel():
-                self.cache.lease(slot, now)
-                ticket.slot, ticket.cache_hit = slot, cache_hit
+                self.lend(slot, ticket, now, cache_hit=cache_hit)
                 ticket.future.set_result(None)
         self.changed.notify_all()
+
+    def lend(self, slot: Slot[Running], ticket: Ticket, now: float, *, cache_hit: bool) -> None:
+        """Count the ticket's lease."""
+        self.cache.lease(slot, now)
+        slot.hits += cache_hit
+        ticket.slot, ticket.cache_hit, ticket.held = slot, cache_hit, now
+        self.holding.add(ticket)
+
+    def give_back(self, ticket: Ticket, slot: Slot[Running], now: float) -> None:
+        """The ticket's lease is over."""
+        self.cache.release(slot, now)
+        ticket.slot = None
+        self.holding.discard(ticket)
+
+    def held(self, slot: Slot[Running], now: float) -> tuple[Held, ...]:
+        """Who has a lease of it."""
+        return tuple(Held(ticket.holder, now - ticket.held) for ticket in self.holding if ticket.slot is slot)
+
+    def cached(self, slot: Slot[Running], now: float) -> Cached:
+        """As others are told of it."""
+        resident, held = slot.as_resident(now), self.held(slot, now)
+        return Cached(resident, slot.key[1], slot.phase, slot.hits, now - slot.last_used, held)
 
     def refuse(self, keys: list[Key], error: Exception) -> None:
         """Fail all who wait for these models."""

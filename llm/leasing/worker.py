@@ -126,6 +126,7 @@ class LoadWorker:
         with self._shared.changed:
             now = time.monotonic()
             self._shared.counts.loads += 1
+            self._shared.counts.load_sec += running.load_time_sec
             self._shared.cache.settle(slot, running, now)
             if self._shared.closing:  # nobody is given a model that is about to leave
                 self._shared.refuse([slot.key], Unavailable("models are being shut down"))

@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 
 from langgraph.errors import GraphBubbleUp
+from structlog.contextvars import bound_contextvars
 
 from nodes.agents.candidates import Candidate, directory_of, others, primary
 from nodes.agents.failures import NotAgain
@@ -228,6 +229,11 @@ async def _tell(told: Awaitable[None], record: AgentRecord) -> None:
 
 async def _process(agent: Agent, call: AgentCall, timeout: float) -> AgentReply:
     """Call; agents are foreign code. Raises TimedOut, AgentFailed and what agents are to raise."""
+    with bound_contextvars(agent_id=call.agent_id):  # in every log line meanwhile, the agent's own included
+        return await _answer(agent, call, timeout)
+
+
+async def _answer(agent: Agent, call: AgentCall, timeout: float) -> AgentReply:
     bound = asyncio.timeout(timeout)
     try:
         async with bound:

@@ -34,6 +34,14 @@ MOST_TEXT = 2_000
 log = logging.getLogger(__name__)
 
 
+Heard = Callable[[str, str, float | None], None]
+"""Told of calls that have ended: the agent's id, how (`completed`, `failed`), and the seconds that it took."""
+
+
+def unheard(agent_id: str, status: str, seconds: float | None) -> None:
+    """Where nobody counts calls."""
+
+
 class Rows(Protocol):
     """What keeps calls: server.db.agent_runs."""
 
@@ -51,9 +59,10 @@ class Calls:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         most_waiting: int = MOST_WAITING,
+        ended: Heard = unheard,
     ) -> None:
         self._rows, self._tenant, self._worker_id = rows, tenant, worker_id
-        self._now, self._most = now, most_waiting
+        self._now, self._most, self._ended = now, most_waiting, ended
         self._open: dict[UUID, Call] = {}
         self._waiting: dict[UUID, Call] = {}
         """In the order in which they came; a call that changes while it waits is written once."""
@@ -93,16 +102,16 @@ class Calls:
         """It is over; a second end of the same call says nothing."""
         call = self._open.pop(call_id, None)
         if call is not None:
-            self._put(
-                replace(
-                    call,
-                    status="completed" if error is None else "failed",
-                    error=None if error is None else storable_text(error[:MOST_TEXT]),
-                    input_tokens=input_tokens,
-                    output_tokens=output_tokens,
-                    ended_at=self._now(),
-                )
+            over = replace(
+                call,
+                status="completed" if error is None else "failed",
+                error=None if error is None else storable_text(error[:MOST_TEXT]),
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
+                ended_at=self._now(),
             )
+            self._put(over)
+            self._ended(over.agent_id, over.status, over.seconds)
 
     def unwritten(self) -> Mapping[str, int]:
         """Calls of registered agents that have begun and that no other process can know of yet, by the agent's id."""
@@ -172,9 +181,9 @@ class Calls:
 
 
 @asynccontextmanager
-async def open_calls(rows: Rows, tenant: str, worker_id: int) -> AsyncIterator[Calls]:
-    """A log that writes until the end, and then what is left."""
-    calls = Calls(rows, tenant, worker_id)
+async def open_calls(rows: Rows, tenant: str, worker_id: int, ended: Heard = unheard) -> AsyncIterator[Calls]:
+    """A log that writes until the end, and then what is left. `ended`: told of each call that does."""
+    calls = Calls(rows, tenant, worker_id, ended=ended)
     try:
         async with running(calls.run(), "agent-calls"):
             yield calls

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from langchain_core.tools import BaseTool
 
 from nodes.agents.kinds import Kinds
+from server.agents.calls import Heard, unheard
 from server.agents.client import checked_client
 from server.agents.opening import OpenedAgents, open_agents
 from server.background import running
@@ -52,11 +53,13 @@ async def open_needs(
     environment: Mapping[str, str],
     works: bool,
     ready: Callable[[AgentNeeds], None],
+    ended: Heard = unheard,
 ) -> AsyncIterator[OpenedNeeds]:
     """Import the operator's agents, reach the MCP servers, open registry and messages of one tenant.
 
     `works`: this process looks after the agents' health. `ready` is told what was opened before anything else is opened
-    after it. Raises BadRequest (folder, packages, MCP file), NoDatabase.
+    after it. `ended`: told of each call of an agent that does. Raises BadRequest (folder, packages, MCP file),
+    NoDatabase.
     """
     reloads = works and settings.agents_reload and settings.agents_dir is not None
     # The folder's files are imported, which may block.
@@ -67,7 +70,9 @@ async def open_needs(
     async with (
         open_mcp_tools(settings.mcp_servers, environment) as mcp,
         open_messages(database, settings, tenant) as bus,
-        open_agents(database, worker, settings, tenant, http=http, builtin=kinds.records(), works=works) as agents,
+        open_agents(
+            database, worker, settings, tenant, http=http, builtin=kinds.records(), works=works, ended=ended
+        ) as agents,
     ):
         needs = AgentNeeds(
             models=models,

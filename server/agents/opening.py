@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
-from server.agents.calls import Calls, open_calls
+from server.agents.calls import Calls, Heard, open_calls, unheard
 from server.agents.directory import Directory
 from server.agents.poller import HealthPoller, Http
 from server.db.agent_runs import AgentRuns
@@ -42,17 +42,19 @@ async def open_agents(
     http: Http,
     builtin: Sequence[tuple[NewAgent, Origin]] = (),
     works: bool = True,
+    ended: Heard = unheard,
 ) -> AsyncIterator[OpenedAgents]:
     """The registry with the agents that come with this process; raises NoDatabase.
 
     `http` makes clients that reach what the operator allows. `works`: this process looks after the agents' health.
+    `ended`: told of each call of an agent that does (`Calls`).
     """
     agents = Agents(database.pool, database.dsn)
     agent_runs = AgentRuns(database.pool, database.dsn)
     poller = HealthPoller(agents, agent_runs, http, interval=settings.health_interval, call_days=settings.message_days)
     await agents.refresh(tenant, builtin, whole_folder=settings.agents_dir is not None)
     async with (
-        open_calls(agent_runs, tenant, worker.id) as calls,
+        open_calls(agent_runs, tenant, worker.id, ended) as calls,
         poller.running() if works else nullcontext(),
     ):
         yield OpenedAgents(agents, agent_runs, Directory(agents, tenant, calls.unwritten), calls, poller)

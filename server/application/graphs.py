@@ -58,9 +58,13 @@ class Application:
         app: Any = None,
         types: Iterable[type] = (),
         index: VectorIndex | None = None,
+        lab: Mapping[str, Served] | None = None,
     ) -> None:
-        """`types`: classes that states may hold beside those they are annotated with."""
+        """`types`: classes that states may hold beside those they are annotated with. `lab`: the graphs behind the
+        lab's own routes, by our names for them; those that are not served run here all the same."""
         self._served = served
+        self._lab = lab or {}
+        self._hidden = {one.name: one for one in self._lab.values() if one.name not in served}
         self._types = types
         self.config = config
         """The langgraph.json; None for the graphs of Agent Lab without one."""
@@ -81,6 +85,10 @@ class Application:
             GraphLabel(name, label(named[name], name) if name in named else name, served.description)
             for name, served in self._served.items()
         ]
+
+    def lab_graph(self, name: str) -> str:
+        """The id of the graph behind a route of the lab, `direct` or `orchestrator`. Raises NotFound."""
+        return self._lab[name].name if name in self._lab else self._find(name).name
 
     def description(self, graph_id: str) -> str | None:
         """What the file says about a graph. Raises NotFound."""
@@ -143,10 +151,10 @@ class Application:
             yield graph.copy(update={**ours, "name": label(graph, served.name)})
 
     def _find(self, graph_id: str) -> Served:
-        try:
-            return self._served[graph_id]
-        except KeyError:
-            raise NotFound(f"Graph '{graph_id}' not found. Expected one of: {sorted(self._served)}") from None
+        found = self._served.get(graph_id) or self._hidden.get(graph_id)
+        if found is None:
+            raise NotFound(f"Graph '{graph_id}' not found. Expected one of: {sorted(self._served)}")
+        return found
 
 
 async def open_application(
@@ -161,10 +169,21 @@ async def open_application(
 
 async def _opened(config: AppConfig | None, services: Services, staffed: Callable[[], Services]) -> Application:
     if config is None:
-        return Application({name: _own(name, name, services, staffed) for name in (*BUILDERS, *DEFINED)})
+        own = {name: _own(name, name, services, staffed) for name in (*BUILDERS, *DEFINED)}
+        return Application(own, lab={name: own[name] for name in BUILDERS})
     loaded: Loaded = await asyncio.to_thread(load, config)
     served = {name: _with_services(one, services, staffed) for name, one in loaded.graphs.items()}
-    return Application(served, config=config, app=loaded.app, types=loaded.types, index=loaded.index)
+    lab = {name: _behind_routes(name, loaded, served, services, staffed) for name in BUILDERS}
+    return Application(served, config=config, app=loaded.app, types=loaded.types, index=loaded.index, lab=lab)
+
+
+def _behind_routes(
+    graph: str, loaded: Loaded, served: Mapping[str, Served], services: Services, staffed: Callable[[], Services]
+) -> Served:
+    """A graph of ours for the lab's own routes: as it is served, or beside what an application calls so."""
+    if graph not in served:
+        return _own(graph, graph, services, staffed)
+    return served[graph] if _ours(loaded.graphs[graph]) == graph else _own(f"lab:{graph}", graph, services, staffed)
 
 
 def factory_config(config: RunnableConfig | None, *, executes: bool) -> RunnableConfig:
@@ -181,10 +200,15 @@ def factory_config(config: RunnableConfig | None, *, executes: bool) -> Runnable
 
 
 def _with_services(served: Served, services: Services, staffed: Callable[[], Services]) -> Served:
+    own = _ours(served)
+    return served if own is None else _own(served.name, own, services, staffed, served.description)
+
+
+def _ours(served: Served) -> str | None:
+    """Which graph of ours a file's factory makes, if it is one of them."""
     target = served.target
     call: Callable[..., Any] | None = target.call if isinstance(target, Factory) else None
-    own = OWN.get(call) if call is not None and call.__hash__ is not None else None
-    return served if own is None else _own(served.name, own, services, staffed, served.description)
+    return OWN.get(call) if call is not None and call.__hash__ is not None else None
 
 
 def _own(

@@ -20,7 +20,7 @@ from server.cli.terminal import in_daemon_thread, report, set_up_logging
 from server.cli.view import RunView
 from server.lab import Lab, open_lab
 from server.resuming import choices_of
-from server.runner import RunRequest
+from server.run_request import RunRequest
 from server.settings import Settings, read_settings
 from server.streaming.events import Event
 from state.errors import BadRequest, Conflict, LabError, NotFound

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +15,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from server.app import create_app
-from server.cli.terminal import set_up_logging
 from server.lab import Lab
 from server.settings import Settings, read_settings
+from server.streaming.uvicorn_websockets import BoundedWebSockets
+from server.telemetry.logs import LogWriter, open_logs
 from state.errors import BadRequest, Broken, LabError
 
 SHUTDOWN_SEC = 10
@@ -44,11 +47,25 @@ def serve(
     Docs are at `/docs`. Stopped with Ctrl-C or SIGTERM, it hands runs at work back to the queue, for the next start.
     """
     settings = read_settings(host=host, port=port, data_dir=data_dir, config=config, workers=workers)
-    set_up_logging(settings)
+    with open_logs(settings, "serve") as logs:
+        _serve(settings, logs)
+
+
+def _serve(settings: Settings, logs: LogWriter) -> None:
     logging.getLogger("uvicorn.error").addFilter(_not_a_traceback)
     app = create_app(settings)
-    options = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SEC, lifespan="on")
-    server = _Server(options, app)
+    options = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SEC,
+        lifespan="on",
+        ws=BoundedWebSockets,
+        ws_max_size=settings.max_body,
+        # A token's event is small; compressing each costs more than it saves on a loopback.
+        ws_per_message_deflate=False,
+    )
+    server = _Server(options, app, logs)
     with _listen(settings) as listener:
         address, bound_port = listener.getsockname()[:2]
         logging.getLogger("lab").info("serving on http://%s:%s (Ctrl-C stops)", address, bound_port)
@@ -64,9 +81,18 @@ def serve(
 class _Server(uvicorn.Server):
     """Hands runs back before it waits for open requests to end: those that listen to a run end with it."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, logs: LogWriter) -> None:
         super().__init__(config)
         self._app = app
+        self._logs = logs
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                self._logs.flush()  # uvicorn raises SIGTERM again: then this process is gone at once
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         lab: Lab | None = getattr(self._app.state, "lab", None)

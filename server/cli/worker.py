@@ -16,9 +16,11 @@ import typer
 import uvloop
 
 from server.application.config import read_config
-from server.cli.terminal import set_up_logging
 from server.lab import open_lab
 from server.settings import Settings, read_settings
+from server.telemetry.logs import open_logs
+from server.telemetry.port import open_metrics_port
+from server.telemetry.scraping import scrape
 
 log = logging.getLogger("lab")
 
@@ -26,15 +28,17 @@ log = logging.getLogger("lab")
 def worker(
     config: Annotated[Path | None, typer.Option(help="langgraph.json of the application [LAB_CONFIG]")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="where everything is kept [LAB_DATA_DIR]")] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="loopback port that tells metrics to Prometheus [LAB_METRICS_PORT]")
+    ] = None,
     with_parent: Annotated[bool, typer.Option(hidden=True, help="stop when standard input ends")] = False,
 ) -> None:
     """Run what is queued, beside `lab serve` or on another machine (LAB_DATABASE_URL), until SIGTERM or Ctrl-C.
 
     Stopped, it lets its runs come to their next checkpoint and hands them back to the queue.
     """
-    settings = read_settings(config=config, data_dir=data_dir)
-    set_up_logging(settings)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    settings = read_settings(config=config, data_dir=data_dir, metrics_port=metrics_port)
+    with open_logs(settings, "worker"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_work(settings, with_parent=with_parent))
 
 
@@ -45,7 +49,10 @@ async def _work(settings: Settings, *, with_parent: bool) -> None:
     if with_parent:
         _when_input_ends(loop, stop.set)
     config = read_config(settings.config) if settings.config is not None else None
-    async with open_lab(settings, config, works=True) as lab:
+    async with (
+        open_lab(settings, config, works=True) as lab,
+        open_metrics_port(lambda: scrape(lab), settings.host, settings.metrics_port),
+    ):
         log.info("running what is queued for: %s (Ctrl-C stops)", ", ".join(lab.application.names))
         await stop.wait()
 

@@ -14,6 +14,7 @@ from server.db.queue_values import batch, shown, text, told
 from server.db.repository import Query, Repository
 from server.run_queue.shapes import CancelAction, Ending, Run
 from server.streaming.frames import END, Frame, lines_of
+from server.streaming.lab_stream import LAB, error_words
 from server.wire.values import encode
 from state.errors import Conflict
 
@@ -24,6 +25,8 @@ class Claimed:
     run: Run
     new_thread: bool = False
     """There are no checkpoints yet, and none need be looked for."""
+    waited_sec: float = 0.0
+    """Since it was due."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class ClaimRows(Repository):
         """Runs that are this worker's from now on. A run that another process began on the thread meanwhile makes
         Postgres raise UniqueViolation; nothing is claimed then."""
         rows = await self._ask("", "claim", {"worker_id": worker_id, "slots": slots})
-        return [Claimed(row.pop("tenant_id"), Run(**row)) for row in rows]
+        return [Claimed(row.pop("tenant_id"), waited_sec=row.pop("waited_sec"), run=Run(**row)) for row in rows]
 
     async def next_due(self) -> float | None:
         """Seconds until a run can be claimed; None where none waits."""
@@ -82,6 +85,9 @@ class ClaimRows(Repository):
             "status": ending.status,
             "output": text(ending.output),
             "error": told(ending.error),
+            "answer": ending.answer,
+            "figures": text(ending.figures),
+            "waits": ending.waits,
             "webhook_url": url,
             "webhook_body": text(body),
         }
@@ -125,13 +131,15 @@ class ClaimRows(Repository):
         values = {"run_id": lost.run_id, "token": lost.token, "status": ending.status, "error": told(ending.error)}
         async with self._transaction(lost.tenant) as query:
             await query("lock_thread", {"thread_id": lost.thread_id})
-            if not await query("end_lost", values):
+            ended = await query("end_lost", values)
+            if not ended:
                 return False
             if ending.webhook is not None:
                 url, body = ending.webhook
                 await query("add_webhook", {"run_id": lost.run_id, "webhook_url": url, "webhook_body": text(body)})
             if ending.error is not None:
-                await self._say(query, lost.run_id, "error", encode(ending.error))
+                of_lab = error_words(ending, lost.run_id) if ended[0]["mode"] == LAB else encode(ending.error)
+                await self._say(query, lost.run_id, "error", of_lab)
             await self._say(query, lost.run_id, END, b"null")
             await query("notify", {"channel": EVENTS, "payload": str(lost.run_id)})
             if await self._settle(query, lost.thread_id, ending):

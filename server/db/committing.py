@@ -84,8 +84,10 @@ class Committer:
         connection: AsyncConnection[DictRow],
         patience_sec: float,
         together: Mapping[Query, Together],
+        kind: type[AsyncConnection[DictRow]] = AsyncConnection,
     ) -> None:
         self._dsn = dsn
+        self._kind = kind
         self._together = together
         self._patience_sec = patience_sec
         self._connection = connection
@@ -173,7 +175,7 @@ class Committer:
         deadline = time.monotonic() + self._patience_sec
         while self._connection.closed:
             try:
-                self._connection = await _connect(self._dsn)
+                self._connection = await _connect(self._dsn, self._kind)
             except NoDatabase:
                 if time.monotonic() > deadline:
                     raise
@@ -182,21 +184,25 @@ class Committer:
 
 @asynccontextmanager
 async def open_committer(
-    dsn: str, *, patience_sec: float = RECONNECT_SECONDS, together: Mapping[Query, Together] = NONE
+    dsn: str,
+    *,
+    patience_sec: float = RECONNECT_SECONDS,
+    together: Mapping[Query, Together] = NONE,
+    kind: type[AsyncConnection[DictRow]] = AsyncConnection,
 ) -> AsyncIterator[Committer]:
     """Closed, it has committed everything that was handed in. `together`: statements that have a form for many rows.
 
-    Raises NoDatabase.
+    `kind`: of the connection. Raises NoDatabase.
     """
-    committer = Committer(dsn, await _connect(dsn), patience_sec, together)
+    committer = Committer(dsn, await _connect(dsn, kind), patience_sec, together, kind)
     try:
         yield committer
     finally:
         await committer.close()
 
 
-async def _connect(dsn: str) -> AsyncConnection[DictRow]:
-    connection = await connect(dsn)
+async def _connect(dsn: str, kind: type[AsyncConnection[DictRow]]) -> AsyncConnection[DictRow]:
+    connection = await connect(dsn, kind)
     with told_as_no_database(dsn):
         await bound_whole(connection, session=True)
     return connection

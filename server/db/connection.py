@@ -50,10 +50,10 @@ def place(conninfo: str) -> str:
     return f"{at}{named['host'] or 'localhost'}:{named['port'] or 5432}/{named['dbname'] or named['user']}"
 
 
-async def connect(conninfo: str) -> AsyncConnection[DictRow]:
+async def connect(conninfo: str, kind: type[AsyncConnection[DictRow]] = AsyncConnection) -> AsyncConnection[DictRow]:
     """One connection, as LangGraph requires them. Raises NoDatabase."""
     with told_as_no_database(conninfo):
-        connection = await AsyncConnection.connect(conninfo, **CONNECTION_OPTIONS)
+        connection = await kind.connect(conninfo, **CONNECTION_OPTIONS)
         await bound(connection)
         return connection
 

@@ -82,26 +82,27 @@ async def open_database(
     ttl: TTLConfig | None = None,
     types: Collection[tuple[str, ...]] = (),
     index: VectorIndex | None = None,
+    kind: type[AsyncConnection[DictRow]] = AsyncConnection,
 ) -> AsyncIterator[Database]:
     """Postgres of the data directory, or of LAB_DATABASE_URL, with every table in place; closed in reverse order.
 
     `embeddings`: those that `settings.embedder` names, of what the store is asked to find; None gives it no vectors.
     `ttl`: how long the store's items live where nobody says it, in minutes, and whether reading renews that.
     `types`: module and name of classes that checkpoints may hold besides those of Agent Lab's own states.
-    `index`: an application's own vectors, in the place of those of `embeddings`.
+    `index`: an application's own vectors, in the place of those of `embeddings`. `kind`: of connections (`timing.py`).
     Raises BadRequest (the URL, the data directory, a database newer than the code), DataDirBusy, NoDatabase.
     """
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(open_server(settings))
         vectors = index or (VectorIndex(settings.embedder, embeddings) if embeddings is not None else None)
         await migrate(dsn, vectors=vectors)
-        pool = await stack.enter_async_context(open_pool(dsn))
+        pool = await stack.enter_async_context(open_pool(dsn, kind))
         async with pool.connection() as connection:
             searched = vectors if await has_vectors(connection) else None
         if vectors is not None and searched is None:
             log.warning("this Postgres has no pgvector: related runs are not recalled")
         committer = await stack.enter_async_context(
-            open_committer(dsn, together={**grouped.together(), **run_events.together()})
+            open_committer(dsn, together={**grouped.together(), **run_events.together()}, kind=kind)
         )
         checkpointer = open_checkpointer(pool, committer, types)
         yield Database(pool, checkpointer, Items(pool, searched, ttl), committer, dsn)
@@ -118,9 +119,10 @@ async def open_server(settings: Settings) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def open_pool(dsn: str) -> AsyncIterator[Pool]:
+async def open_pool(dsn: str, kind: type[AsyncConnection[DictRow]] = AsyncConnection) -> AsyncIterator[Pool]:
     pool: Pool = AsyncConnectionPool(
         dsn,
+        connection_class=kind,
         min_size=1,
         max_size=POOL_SIZE,
         timeout=POOL_SECONDS,

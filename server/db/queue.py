@@ -20,8 +20,10 @@ from server.db.repository import Query
 from server.db.threads import Lifetime
 from server.run_queue.admission import Admission, admit
 from server.run_queue.answers import check_answer
-from server.run_queue.shapes import CancelAction, NewRun, Run, RunStatus
+from server.run_queue.digest import goes_on, request_of
+from server.run_queue.shapes import CancelAction, Ending, NewRun, Run, RunStatus
 from server.streaming.frames import END, Frame, lines_of
+from server.streaming.lab_stream import error_words
 from server.wire.values import encode
 from state.errors import Conflict, NotFound
 
@@ -126,6 +128,10 @@ class QueueRows(ClaimRows):
         rows = await self._ask(tenant, "outcome", {"run_id": run_id})
         return rows[0] if rows else None
 
+    async def standing(self) -> Mapping[str, Any]:
+        """`pending`, `running`, `oldest_wait_sec` and `processes` that live, over all tenants."""
+        return (await self._ask("", "standing", {}))[0]
+
     async def counts(self) -> Mapping[str, int]:
         """Of pending and running runs, over all tenants."""
         return {row["status"]: row["count"] for row in await self._ask("", "counts", {})}
@@ -191,6 +197,8 @@ class QueueRows(ClaimRows):
             await query("delete_run", {"run_id": run_id})
         else:
             await query("end_pending", {"run_id": run_id, "status": "interrupted", "error": None})
+            cancelled = Frame(0, "error", error_words(Ending("interrupted", "idle"), run_id))
+            await query("add_last_event_of_lab", {"run_id": run_id, "lines": lines_of([cancelled])})
             await self._say(query, run_id, END, b"null")
         await query("notify", {"channel": EVENTS, "payload": str(run_id)})
 
@@ -221,6 +229,8 @@ def _row(new: NewRun, thread_id: UUID, decided: Admission, worker_id: int | None
         "assistant_id": new.assistant_id,
         "metadata": text(encode(new.metadata)),
         "kwargs": text(encode(new.kwargs)),
+        "request": request_of(new.kwargs.get("input")),
+        "goes_on": new.thread_id is not None and goes_on(new.kwargs),
         "resumable": new.resumable,
         "multitask_strategy": new.multitask_strategy,
         "after_seconds": new.after_seconds,

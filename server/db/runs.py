@@ -26,6 +26,8 @@ from server.db.json_values import exact_json, nearest_json, storable_text
 from server.db.leases import Lease
 from server.db.sql import FOLDER, read_queries
 from server.db.worker import Worker
+from server.run_queue.digest import answer_of, figures_of, request_of
+from server.wire.values import encode
 from state.errors import Conflict, NotFound
 
 RunStatus = Literal["pending", "running", "success", "error", "interrupted", "timeout"]
@@ -99,6 +101,8 @@ class Runs:
             "run_id": run_id,
             "input": exact_json("input", input),
             "context": exact_json("context", context),
+            "request": None if input is None else request_of(input),
+            "goes_on": input is None or (isinstance(input, Mapping) and input.get("prompt") is None),
             "error": ABANDONED,
             "status": "busy",
         }
@@ -115,6 +119,11 @@ class Runs:
                         f"thread {thread_id} belongs to graph {found[0]['graph_id']!r}, not {graph_id!r}; "
                         "start a new thread"
                     )
+                if waiting := await query("begun_waiting", values):
+                    raise Conflict(
+                        f"thread {thread_id} has run {waiting[0]['run_id']} in the queue, which has begun and goes on "
+                        "when a worker is there (lab serve, lab worker)"
+                    )
                 await query("end_dead_runs", values)
                 inserted = await query("insert_running", values)
                 await query("set_thread_status", values)
@@ -127,10 +136,14 @@ class Runs:
 
     async def finish(self, run_id: UUID, status: Outcome, *, result: object = None, error: str | None = None) -> None:
         """Record how a run of this process ended. Raises Conflict when it is not running here (any more), NotFound."""
+        left = {"result": result}
+        answer, figures = (None, None) if result is None else (answer_of(left, encode(result)), figures_of(left))
         values = {
             "run_id": run_id,
             "status": status,
             "result": nearest_json("result", result),
+            "answer": answer,
+            "figures": None if figures is None else figures.decode(),
             "error": None if error is None else storable_text(error),
         }
         async with self._transaction() as query:

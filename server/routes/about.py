@@ -1,4 +1,4 @@
-"""What the server is and how it does: `/info`, `/ok`, `/metrics`."""
+"""What the server is and how it does: `/info`, `/ok`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from server.deps import CurrentLab
-from server.metrics import Gauges, as_json, as_prometheus
-from server.run_queue.worker import SLOTS
 from server.streaming.inputs import API_VERSION
 from server.wire.answers import answer
-
-PROMETHEUS = "text/plain; version=1.0.0; charset=utf-8"
+from server.wire.health import Service
+from server.wire.told import told
 
 INFO = {
     "version": API_VERSION,
@@ -41,8 +39,28 @@ router = APIRouter(tags=["System"])
 
 _READ = ["GET", "HEAD"]
 
+ENDPOINTS = {
+    "inference": "/inference",
+    "orchestrate": "/orchestrate",
+    "models": "/models",
+    "cache": "/cache",
+    "health": "/health",
+    "metrics": "/metrics",
+    "execute": "/api/v1/execute",
+    "ready": "/api/v1/ready",
+    "history": "/api/v1/history",
+    "crews": "/api/v1/crew",
+    "flows": "/flows",
+    "agents": "/agents",
+    "assistants": "/assistants",
+    "threads": "/threads",
+    "runs": "/runs",
+    "store": "/store/items",
+}
+"""The doors that `/` names."""
 
-@alive.api_route("/ok", methods=_READ, operation_id="health_check_ok_get")
+
+@alive.api_route("/ok", methods=_READ, operation_id="health_check_ok_get", responses=told("Alive"))
 async def ok(lab: CurrentLab, check_db: Annotated[int, Query(ge=-(2**31), lt=2**31)] = 0) -> Response:
     """Whether the server is up; with `check_db=1` also whether Postgres answers. Raises NoDatabase."""
     meta = lab.application.config is None or not lab.application.config.http.disable_meta
@@ -51,31 +69,20 @@ async def ok(lab: CurrentLab, check_db: Annotated[int, Query(ge=-(2**31), lt=2**
     return answer({"ok": True, "services": {}} if meta else {"ok": True})
 
 
-@router.api_route("/", methods=_READ, include_in_schema=False)
-async def root() -> Response:
-    """The same, for those who only try the address."""
-    return answer({"ok": True, "services": {}})
+@router.api_route("/", methods=_READ, operation_id="service_info_get")
+async def root(request: Request, lab: CurrentLab) -> Service:
+    """What answers here: name, version, graphs, and where the rest is found."""
+    app = request.app
+    prefix = request.url.path.rstrip("/")
+    return Service(
+        docs=app.docs_url,
+        openapi=app.openapi_url,
+        graphs=sorted(lab.application.names),
+        endpoints={name: prefix + path for name, path in ENDPOINTS.items() if prefix + path in app.state.served},
+    )
 
 
-@router.api_route("/info", methods=_READ, operation_id="server_info_info_get")
+@router.api_route("/info", methods=_READ, operation_id="server_info_info_get", responses=told("ServerInfo"))
 async def info() -> Response:
     """Version and what clients may count on."""
     return answer(INFO)
-
-
-@router.api_route("/metrics", methods=_READ, operation_id="system_metrics_metrics_get")
-async def metrics(request: Request, lab: CurrentLab, format: str = "prometheus") -> Response:
-    """Requests, queue, workers, agents' messages and the process: for Prometheus, or with `format=json` as JSON."""
-    counts = await lab.queue.counts()
-    slots = SLOTS * lab.settings.workers
-    gauges = Gauges(
-        counts.get("pending", 0),
-        counts.get("running", 0),
-        slots,
-        request.app.state.requests,
-        lab.bus.figures,
-        await lab.bus.depths(),
-    )
-    if format == "json":
-        return answer(as_json(gauges))
-    return Response(as_prometheus(gauges), headers={"content-type": PROMETHEUS})

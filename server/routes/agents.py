@@ -32,6 +32,8 @@ from server.wire.agents import (
     new_agent,
 )
 from server.wire.shaped import body_of, described
+from server.wire.shapes import examples
+from server.wire.told import LOCATION
 from state.agents import AgentRecord, NewAgent, Origin
 from state.errors import BadRequest, Conflict, NotFound
 
@@ -41,7 +43,12 @@ _PLACE = frozenset({"endpoint", "agent_class"})
 """What says where an agent is, and how it is spoken to there."""
 
 
-@router.post("/agents", status_code=201, openapi_extra=described(NewAgent))
+@router.post(
+    "/agents",
+    status_code=201,
+    openapi_extra=described(NewAgent, examples.AGENT),
+    responses={200: {"model": AgentInfo, "description": "It was there already", "headers": LOCATION}},
+)
 async def register_agent(
     body: Annotated[NewAgent, Depends(body_of(NewAgent))], lab: CurrentLab, tenant: CurrentTenant, response: Response
 ) -> AgentInfo:
@@ -99,7 +106,11 @@ async def get_agent(agent_id: RegisteredId, lab: CurrentLab, tenant: CurrentTena
     return _told(await _get(lab, tenant, agent_id))
 
 
-@router.put("/agents/{agent_id}", openapi_extra=described(AgentPut))
+@router.put(
+    "/agents/{agent_id}",
+    openapi_extra=described(AgentPut, examples.AGENT_PUT),
+    responses={201: {"model": AgentInfo, "description": "It is new"}},
+)
 async def put_agent(
     agent_id: RegisteredId,
     body: Annotated[AgentPut, Depends(body_of(AgentPut))],
@@ -119,7 +130,7 @@ async def put_agent(
     return _told(await _get(lab, tenant, agent_id))
 
 
-@router.patch("/agents/{agent_id}", openapi_extra=described(AgentChange))
+@router.patch("/agents/{agent_id}", openapi_extra=described(AgentChange, examples.AGENT_CHANGE))
 async def patch_agent(
     agent_id: RegisteredId,
     body: Annotated[AgentChange, Depends(body_of(AgentChange))],

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+from structlog.contextvars import bind_contextvars
+
 from server.lab import Lab
 from server.run_queue.asking import new_run
 from server.run_queue.shapes import NewRun, Run
@@ -30,9 +32,12 @@ async def admitted_all(
     """Several runs, all accepted or none. Raises as `admitted`."""
     asked = [await _asked(lab, tenant, body, thread_id, heard) for body in bodies]
     try:
-        return await lab.queue.admit_many(tenant, asked)
+        runs = await lab.queue.admit_many(tenant, asked)
     except NotFound:
         raise NotFound("Thread or assistant not found.") from None
+    if len(runs) == 1:
+        bind_contextvars(run_id=str(runs[0].run_id))  # the request's line in the log names it
+    return runs
 
 
 async def _asked(lab: Lab, tenant: str, body: Mapping[str, Any], thread_id: UUID | None, heard: bool) -> NewRun:

@@ -23,6 +23,9 @@ from server.wire.answers import answer, page_of
 from server.wire.assistants import assistant_json, version_json
 from server.wire.body import json_body
 from server.wire.ids import uuid_of
+from server.wire.shapes.assistants import SUBGRAPHS
+from server.wire.shapes.building import COUNT, listed
+from server.wire.told import PAGED, Responses, told
 from state.errors import Malformed, NotFound
 
 router = APIRouter(prefix="/assistants", tags=["Assistants"])
@@ -30,12 +33,12 @@ router = APIRouter(prefix="/assistants", tags=["Assistants"])
 _Route = TypeVar("_Route", bound=Callable[..., Awaitable[Response]])
 
 
-def _reads(path: str) -> Callable[[_Route], _Route]:
+def _reads(path: str, answers: Responses) -> Callable[[_Route], _Route]:
     """GET, and HEAD like it; /openapi.json lists the first alone."""
 
     def add(route: _Route) -> _Route:
         router.head(path, include_in_schema=False)(route)
-        return router.get(path)(route)
+        return router.get(path, responses=answers)(route)
 
     return add
 
@@ -71,7 +74,7 @@ async def _shown(assistant: Kept, lab: CurrentLab) -> AsyncIterator[Pregel[Any, 
 Shown = Annotated[Pregel[Any, Any, Any, Any], Depends(_shown)]
 
 
-@router.post("", openapi_extra=wire.described(wire.CREATE))
+@router.post("", openapi_extra=wire.described(wire.CREATE), responses=told("Assistant"))
 async def create_assistant(
     body: Annotated[Any, Depends(json_body(wire.CREATE))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -83,7 +86,9 @@ async def create_assistant(
     return answer(assistant_json(made))
 
 
-@router.post("/search", openapi_extra=wire.described(wire.SEARCH))
+@router.post(
+    "/search", openapi_extra=wire.described(wire.SEARCH), responses=told(listed("AssistantFound"), headers=PAGED)
+)
 async def search_assistants(
     body: Annotated[Any, Depends(json_body(wire.SEARCH))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -103,7 +108,7 @@ async def search_assistants(
     return answer(shown, page.headers(found))
 
 
-@router.post("/count", openapi_extra=wire.described(wire.COUNT))
+@router.post("/count", openapi_extra=wire.described(wire.COUNT), responses=told(COUNT))
 async def count_assistants(
     body: Annotated[Any, Depends(json_body(wire.COUNT))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -114,13 +119,13 @@ async def count_assistants(
     return answer(await lab.assistants.count(tenant, wanted))
 
 
-@_reads("/{assistant_id}")
+@_reads("/{assistant_id}", told("Assistant"))
 async def get_assistant(assistant: Kept) -> Response:
     """One assistant."""
     return answer(assistant_json(assistant))
 
 
-@router.patch("/{assistant_id}", openapi_extra=wire.described(wire.PATCH))
+@router.patch("/{assistant_id}", openapi_extra=wire.described(wire.PATCH), responses=told("Assistant"))
 async def patch_assistant(
     assistant_id: Named, body: Annotated[Any, Depends(json_body(wire.PATCH))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -143,20 +148,20 @@ async def delete_assistant(
     return Response(status_code=204)
 
 
-@_reads("/{assistant_id}/graph")
+@_reads("/{assistant_id}/graph", told("GraphDrawing"))
 async def draw_graph(graph: Shown, xray: str = "") -> Response:
     """Nodes and edges of the assistant's graph; `xray` (true, or a depth) opens subgraphs."""
     return answer(graph_views.drawing(await graph.aget_graph(xray=graph_views.xray_of(xray))))
 
 
-@_reads("/{assistant_id}/schemas")
+@_reads("/{assistant_id}/schemas", told("GraphSchemas"))
 async def show_schemas(assistant: Kept, graph: Shown) -> Response:
     """JSON Schemas of the assistant's graph."""
     return answer({"graph_id": assistant.graph_id, **await asyncio.to_thread(graph_views.schemas, graph)})
 
 
-@_reads("/{assistant_id}/subgraphs")
-@_reads("/{assistant_id}/subgraphs/{namespace}")
+@_reads("/{assistant_id}/subgraphs", told(SUBGRAPHS))
+@_reads("/{assistant_id}/subgraphs/{namespace}", told(SUBGRAPHS))
 async def show_subgraphs(graph: Shown, namespace: str | None = None, recurse: str = "false") -> Response:
     """JSON Schemas of the subgraphs by namespace; one nested in another needs `recurse=true`."""
     deep = recurse in ("true", "True")
@@ -166,7 +171,11 @@ async def show_subgraphs(graph: Shown, namespace: str | None = None, recurse: st
     return answer({name: await asyncio.to_thread(graph_views.schemas, subgraph) for name, subgraph in here.items()})
 
 
-@router.post("/{assistant_id}/versions", openapi_extra=wire.described(wire.VERSIONS))
+@router.post(
+    "/{assistant_id}/versions",
+    openapi_extra=wire.described(wire.VERSIONS),
+    responses=told(listed("AssistantVersion")),
+)
 async def list_versions(
     assistant_id: Named, body: Annotated[Any, Depends(json_body(wire.VERSIONS))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -178,7 +187,7 @@ async def list_versions(
     return answer([version_json(version) for version in found])
 
 
-@router.post("/{assistant_id}/latest", openapi_extra=wire.described(wire.LATEST))
+@router.post("/{assistant_id}/latest", openapi_extra=wire.described(wire.LATEST), responses=told("Assistant"))
 async def set_latest(
     body: Annotated[Any, Depends(json_body(wire.LATEST))], assistant_id: Named, lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:

@@ -14,6 +14,9 @@ from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.definitions import crew_listed, crew_of_body, crew_view, put_view
 from server.wire.shaped import described
+from server.wire.shapes import examples
+from server.wire.shapes.building import listed, ref
+from server.wire.told import told
 from state.errors import BadRequest
 from state.flows import CrewSpec
 
@@ -22,7 +25,11 @@ router = APIRouter(prefix="/api/v1/crew", tags=["lab"])
 CrewId = Annotated[str | None, Query(max_length=200)]
 
 
-@router.put("", openapi_extra=described(CrewSpec))
+@router.put(
+    "",
+    openapi_extra=described(CrewSpec, examples.CREW),
+    responses={**told("CrewKept"), **told("CrewKept", status=201, about="It is new")},
+)
 async def put_crew(
     spec: Annotated[CrewSpec, Depends(crew_of_body)], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -31,7 +38,7 @@ async def put_crew(
     return answer(put_view(kept), status=201 if kept.created else 200)
 
 
-@router.get("")
+@router.get("", responses=told({"anyOf": [listed("CrewListed"), ref("Crew")]}))
 async def get_crews(
     lab: CurrentLab, tenant: CurrentTenant, page: Paged, crew_id: CrewId = None, name: CrewId = None
 ) -> Response:
@@ -64,7 +71,7 @@ one = APIRouter(prefix="/api/v1/crew/{crew_id}", tags=["lab"])
 """Asked after the routes of jobs, whose words stand where an id would."""
 
 
-@one.get("")
+@one.get("", responses=told("Crew"))
 async def get_crew(crew_id: str, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """One crew: its definition, and the assistant that it is."""
     return answer(crew_view(await lab.definitions.get(tenant, "crew", crew_id)))

@@ -26,6 +26,9 @@ from server.wire.crons import (
     new_cron,
 )
 from server.wire.ids import uuid_of
+from server.wire.shapes import building
+from server.wire.shapes.building import listed
+from server.wire.told import PAGED, told
 from state.errors import Malformed, NotFound
 
 router = APIRouter(tags=["Crons"])
@@ -42,7 +45,7 @@ async def _thread_id(thread_id: str) -> UUID:
     return uuid_of("thread", thread_id)
 
 
-@router.post("/threads/{thread_id}/runs/crons", openapi_extra=described(CREATE_ON_THREAD))
+@router.post("/threads/{thread_id}/runs/crons", openapi_extra=described(CREATE_ON_THREAD), responses=told("Cron"))
 async def create_cron_on_thread(
     thread_id: Annotated[UUID, Depends(_thread_id)],
     body: Annotated[Any, Depends(json_body(CREATE_ON_THREAD))],
@@ -53,7 +56,7 @@ async def create_cron_on_thread(
     return answer(cron_json(await _create(lab, tenant, body, thread_id)))
 
 
-@router.post("/runs/crons", openapi_extra=described(CREATE))
+@router.post("/runs/crons", openapi_extra=described(CREATE), responses=told("Cron"))
 async def create_cron(
     body: Annotated[Any, Depends(json_body(CREATE))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -61,7 +64,7 @@ async def create_cron(
     return answer(cron_json(await _create(lab, tenant, body, None)))
 
 
-@router.post("/runs/crons/search", openapi_extra=described(SEARCH))
+@router.post("/runs/crons/search", openapi_extra=described(SEARCH), responses=told(listed("CronFound"), headers=PAGED))
 async def search_crons(
     body: Annotated[Any, Depends(json_body(SEARCH))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -78,7 +81,7 @@ async def search_crons(
     return answer([cron_json(cron, body.get("select", ())) for cron in page.shown(found)], page.headers(found))
 
 
-@router.post("/runs/crons/count", openapi_extra=described(COUNT))
+@router.post("/runs/crons/count", openapi_extra=described(COUNT), responses=told(building.COUNT))
 async def count_crons(
     body: Annotated[Any, Depends(json_body(COUNT))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -88,7 +91,7 @@ async def count_crons(
 
 
 @router.head("/runs/crons/{cron_id}", include_in_schema=False)
-@router.get("/runs/crons/{cron_id}")
+@router.get("/runs/crons/{cron_id}", responses=told("Cron"))
 async def get_cron(cron_id: CronId, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """One cron."""
     cron = await lab.crons.get(tenant, cron_id)
@@ -97,7 +100,7 @@ async def get_cron(cron_id: CronId, lab: CurrentLab, tenant: CurrentTenant) -> R
     return answer(cron_json(cron))
 
 
-@router.patch("/runs/crons/{cron_id}", openapi_extra=described(PATCH))
+@router.patch("/runs/crons/{cron_id}", openapi_extra=described(PATCH), responses=told("Cron"))
 async def patch_cron(
     cron_id: CronId, body: Annotated[Any, Depends(json_body(PATCH))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
+from structlog.contextvars import bind_contextvars
 
 from server.db.jobs import Graph, Job, JobFilter
 from server.definitions import Kept
@@ -20,8 +21,15 @@ from server.streaming.live import LiveResponse
 from server.streaming.sse import EVENT_STREAM, HEARTBEAT, frame
 from server.wire.answers import Page
 from server.wire.executions import status_of
+from server.wire.shapes.jobs import STREAM
+from server.wire.told import LOCATIONS, Responses, events, told
 
 MOST = 1_000
+HEARD: Responses = {
+    **events(STREAM, headers=LOCATIONS),
+    **told(None, status=204, about="The end was heard already: do not come again"),
+}
+"""What `heard` answers."""
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID")]
 Limit = Annotated[int, Query(ge=1, le=MOST)]
@@ -41,6 +49,7 @@ async def started(lab: Lab, tenant: str, kept: Kept, asked: Asked) -> Job:
     if model is not None:
         lab.models.card(model)
     run = await lab.executions.start(tenant, kept, asked)
+    bind_contextvars(run_id=str(run.run_id))  # the request's line in the log names it
     return await lab.executions.get(tenant, run.run_id)
 
 

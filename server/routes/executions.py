@@ -10,11 +10,14 @@ from fastapi import APIRouter, Depends, Query, Response
 from server.db.jobs import BOTH, Graph
 from server.deps import CurrentLab, CurrentTenant
 from server.following import shown
-from server.routes.executing import MOST, LastEventId, Paged, execution_url, heard, listed
+from server.routes.executing import HEARD, MOST, LastEventId, Paged, execution_url, heard, listed
 from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.executions import Answer, execution_listed, execution_view, now
 from server.wire.shaped import body_of, described
+from server.wire.shapes import building as shapes
+from server.wire.shapes import examples
+from server.wire.told import LOCATION, PAGED, told
 from state.errors import BadRequest
 
 router = APIRouter(prefix="/executions", tags=["lab"])
@@ -22,7 +25,7 @@ router = APIRouter(prefix="/executions", tags=["lab"])
 Name = Annotated[str | None, Query(max_length=200)]
 
 
-@router.get("")
+@router.get("", responses=told(shapes.listed("ExecutionListed"), headers=PAGED))
 async def list_executions(
     lab: CurrentLab,
     tenant: CurrentTenant,
@@ -39,7 +42,7 @@ async def list_executions(
     return answer([execution_listed(job, now()) for job in found], headers)
 
 
-@router.get("/{execution_id}")
+@router.get("/{execution_id}", responses=told("Execution"))
 async def get_execution(execution_id: UUID, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """One execution, with what its steps gave so far."""
     return answer(await shown(lab, tenant, await lab.executions.get(tenant, execution_id), execution_view))
@@ -52,14 +55,19 @@ async def delete_execution(execution_id: UUID, lab: CurrentLab, tenant: CurrentT
     return Response(status_code=204)
 
 
-@router.post("/{execution_id}/cancel")
+@router.post("/{execution_id}/cancel", responses=told("Execution"))
 async def cancel_execution(execution_id: UUID, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """Stop an execution; 409 when it has ended."""
     job = await lab.executions.cancel(tenant, await lab.executions.get(tenant, execution_id))
     return answer(await shown(lab, tenant, job, execution_view))
 
 
-@router.post("/{execution_id}/resume", status_code=202, openapi_extra=described(Answer))
+@router.post(
+    "/{execution_id}/resume",
+    status_code=202,
+    openapi_extra=described(Answer, examples.ANSWER),
+    responses=told("ExecutionListed", status=202, about="It goes on", headers=LOCATION),
+)
 async def resume_execution(
     execution_id: UUID, body: Annotated[Answer, Depends(body_of(Answer))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -70,7 +78,7 @@ async def resume_execution(
     return answer(execution_listed(gone_on, now()), {"Location": execution_url(execution_id)}, status=202)
 
 
-@router.get("/{execution_id}/messages")
+@router.get("/{execution_id}/messages", responses=told(shapes.listed("AgentMessage")))
 async def list_messages(
     execution_id: UUID,
     lab: CurrentLab,
@@ -83,7 +91,7 @@ async def list_messages(
     return answer([message.model_dump(mode="json") for message in found])
 
 
-@router.get("/{execution_id}/stream")
+@router.get("/{execution_id}/stream", responses=HEARD)
 async def stream_execution(
     execution_id: UUID, lab: CurrentLab, tenant: CurrentTenant, last_event_id: LastEventId = None
 ) -> Response:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
 
-from server.deps import CurrentLab
-from server.routes.whole import run_whole
-from server.runner import RunRequest
+from fastapi import APIRouter, Depends, Request
+
+from server.deps import CurrentLab, CurrentTenant
+from server.routes.lab_asking import answered, execution_id
+from server.routes.slashes import with_slashes
 from server.wire.lab import InferenceRequest, InferenceResponse
+from server.wire.shaped import body_of, described
 
 router = APIRouter(tags=["lab"])
 
 
-@router.post("/inference")
-async def infer(body: InferenceRequest, request: Request, lab: CurrentLab) -> InferenceResponse:
+@router.post("/inference", openapi_extra=described(InferenceRequest))
+async def infer(
+    body: Annotated[InferenceRequest, Depends(body_of(InferenceRequest, exact=True))],
+    request: Request,
+    lab: CurrentLab,
+    tenant: CurrentTenant,
+) -> InferenceResponse:
     """Answer a prompt with one call of one model. A client that leaves stops the generation."""
-    given = body.model_dump(exclude_unset=True, exclude={"prompt", "thread_id"})
-    run = RunRequest(graph="direct", context=given, prompt=body.prompt, thread_id=body.thread_id)
-    last = await run_whole(lab.runner.run(run), request)
+    run = await lab.lab_runs.start(
+        tenant,
+        body.asked(),
+        run_id=execution_id(request),
+        metadata={"execution_type": "simple"},
+        timeout_sec=lab.settings.request_timeout,
+    )
+    last = await answered(lab, tenant, run, request)
     metrics = last.data["metrics"]
     return InferenceResponse(
         output=last.data["output"],
@@ -27,3 +40,6 @@ async def infer(body: InferenceRequest, request: Request, lab: CurrentLab) -> In
         thread_id=last.data["thread_id"],
         metrics=metrics,
     )
+
+
+with_slashes(router)

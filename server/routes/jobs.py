@@ -12,12 +12,15 @@ from server.deps import CurrentLab, CurrentTenant
 from server.executions import CLEANED_AT_ONCE
 from server.following import shown
 from server.lab import Lab
-from server.routes.executing import LastEventId, Paged, heard, job_url, listed, started, waited
+from server.routes.executing import HEARD, LastEventId, Paged, heard, job_url, listed, started, waited
 from server.routes.slashes import with_slashes
 from server.wire.answers import answer
 from server.wire.executions import Answer, CleanUp, ExecuteCrew, accepted_view, job_listed, job_view, now
 from server.wire.figures import crew_stats
 from server.wire.shaped import body_of, described
+from server.wire.shapes import building as shapes
+from server.wire.shapes import examples
+from server.wire.told import LOCATION, PAGED, told
 from state.errors import BadRequest
 
 router = APIRouter(prefix="/api/v1/crew", tags=["lab"])
@@ -25,7 +28,15 @@ router = APIRouter(prefix="/api/v1/crew", tags=["lab"])
 CREW: tuple[Graph, ...] = ("crew",)
 
 
-@router.post("/execute", status_code=202, openapi_extra=described(ExecuteCrew))
+@router.post(
+    "/execute",
+    status_code=202,
+    openapi_extra=described(ExecuteCrew, examples.EXECUTE_CREW),
+    responses={
+        **told("JobAccepted", status=202, about="It is in the queue", headers=LOCATION),
+        **told("Job", about="It has ended, or asks something; `wait` was said", headers=LOCATION),
+    },
+)
 async def execute_crew(
     body: Annotated[ExecuteCrew, Depends(body_of(ExecuteCrew))],
     request: Request,
@@ -41,8 +52,8 @@ async def execute_crew(
     return answer(accepted_view(job), where, status=202)
 
 
-@router.patch("/job")
-@router.get("/job")
+@router.patch("/job", responses=told("Job"))
+@router.get("/job", responses=told("Job"))
 async def get_job_by_query(lab: CurrentLab, tenant: CurrentTenant, job_id: UUID | None = None) -> Response:
     """How the job that `job_id` names stands; its result or its error when it has ended."""
     if job_id is None:
@@ -50,7 +61,7 @@ async def get_job_by_query(lab: CurrentLab, tenant: CurrentTenant, job_id: UUID 
     return answer(await shown(lab, tenant, await _job(lab, tenant, job_id), job_view))
 
 
-@router.get("/jobs")
+@router.get("/jobs", responses=told(shapes.listed("JobListed"), headers=PAGED))
 async def list_jobs(
     lab: CurrentLab,
     tenant: CurrentTenant,
@@ -63,14 +74,16 @@ async def list_jobs(
     return answer([job_listed(job, now()) for job in found], headers)
 
 
-@router.get("/stats")
+@router.get("/stats", responses=told("CrewStats"))
 async def get_stats(lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """How many crews and jobs there are, and how long jobs took."""
     figures = await lab.executions.figures(tenant, CREW, by_name=False)
     return answer(crew_stats(await lab.definitions.count(tenant, "crew"), figures))
 
 
-@router.post("/cleanup", openapi_extra=described(CleanUp, required=False))
+@router.post(
+    "/cleanup", openapi_extra=described(CleanUp, examples.CLEAN_UP, required=False), responses=told("JobsCleaned")
+)
 async def clean_up(
     body: Annotated[CleanUp, Depends(body_of(CleanUp, optional=True))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -84,7 +97,7 @@ async def clean_up(
     return answer({**told, "job_ids": [str(job_id) for job_id in found]})
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id}", responses=told("Job"))
 async def get_job(job_id: UUID, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """How a job stands; its result or its error when it has ended."""
     return answer(await shown(lab, tenant, await _job(lab, tenant, job_id), job_view))
@@ -97,14 +110,19 @@ async def delete_job(job_id: UUID, lab: CurrentLab, tenant: CurrentTenant) -> Re
     return Response(status_code=204)
 
 
-@router.post("/jobs/{job_id}/cancel")
+@router.post("/jobs/{job_id}/cancel", responses=told("Job"))
 async def cancel_job(job_id: UUID, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """Stop a job; 409 when it has ended."""
     job = await lab.executions.cancel(tenant, await _job(lab, tenant, job_id))
     return answer(await shown(lab, tenant, job, job_view))
 
 
-@router.post("/jobs/{job_id}/resume", status_code=202, openapi_extra=described(Answer))
+@router.post(
+    "/jobs/{job_id}/resume",
+    status_code=202,
+    openapi_extra=described(Answer, examples.ANSWER),
+    responses=told("JobListed", status=202, about="It goes on", headers=LOCATION),
+)
 async def resume_job(
     job_id: UUID, body: Annotated[Answer, Depends(body_of(Answer))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -114,7 +132,7 @@ async def resume_job(
     return answer(job_listed(job, now()), {"Location": job_url(job_id)}, status=202)
 
 
-@router.get("/jobs/{job_id}/stream")
+@router.get("/jobs/{job_id}/stream", responses=HEARD)
 async def stream_job(
     job_id: UUID, lab: CurrentLab, tenant: CurrentTenant, last_event_id: LastEventId = None
 ) -> Response:

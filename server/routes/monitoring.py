@@ -22,13 +22,14 @@ from server.wire.figures import (
     executions_stats,
     messages_stats,
 )
+from server.wire.told import told
 
 router = APIRouter(prefix="/monitoring", tags=["lab"])
 
 RECENT = 20
 
 
-@router.get("/stats")
+@router.get("/stats", responses=told("SystemStats"))
 async def get_system_stats(lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """Agents by status, executions by state, messages by agent; of this process memory and messages' latency."""
     figures = await lab.executions.figures(tenant, BOTH, by_name=False)
@@ -48,7 +49,7 @@ async def get_system_stats(lab: CurrentLab, tenant: CurrentTenant) -> Response:
     )
 
 
-@router.get("/executions")
+@router.get("/executions", responses=told("ExecutionFigures"))
 async def get_execution_metrics(lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """Executions by crew and flow: counts, success, times; the latest of them; and the times of each agent."""
     figures = await lab.executions.figures(tenant, BOTH, by_name=True)

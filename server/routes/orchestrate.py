@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
 
-from server.deps import CurrentLab
-from server.routes.whole import run_whole
-from server.runner import RunRequest
-from server.streaming.sse import EVENT_STREAM, started, stream_response
+from fastapi import APIRouter, Depends, Request
+
+from server.deps import CurrentLab, CurrentTenant
+from server.routes.lab_asking import answered, execution_id, told, wants_events
+from server.routes.slashes import with_slashes
 from server.wire.lab import InterruptResponse, OrchestrateRequest, OrchestrateResponse
+from server.wire.shaped import body_of, described
+from server.wire.shapes.runs import LAB_STREAM
+from server.wire.told import events
 
 router = APIRouter(tags=["lab"])
-
-_NOT_CONTEXT = {"prompt", "thread_id", "resume", "decision", "interrupt_id"}
 
 
 @router.post(
     "/orchestrate",
     response_model=OrchestrateResponse | InterruptResponse,
-    responses={200: {"content": {EVENT_STREAM: {}}}},
+    responses=events(LAB_STREAM, about="The result, or what a human is asked; as events where they are accepted"),
+    openapi_extra=described(OrchestrateRequest),
 )
-async def orchestrate(body: OrchestrateRequest, request: Request, lab: CurrentLab) -> object:
+async def orchestrate(
+    body: Annotated[OrchestrateRequest, Depends(body_of(OrchestrateRequest, exact=True))],
+    request: Request,
+    lab: CurrentLab,
+    tenant: CurrentTenant,
+) -> object:
     """Run the orchestrator. `Accept: text/event-stream` tells each node, each token and the result as it happens."""
-    run = _run_request(body)
-    lab.runner.check(run)
-    events = lab.runner.run(run)
-    if EVENT_STREAM in request.headers.get("accept", ""):
-        return stream_response(await started(events))
-    last = await run_whole(events, request)
+    run = await lab.lab_runs.start(
+        tenant,
+        body.asked(),
+        run_id=execution_id(request),
+        metadata={"execution_type": "orchestrator"},
+        timeout_sec=lab.settings.request_timeout,
+    )
+    if wants_events(request):
+        return told(lab, tenant, run)
+    last = await answered(lab, tenant, run, request)
     if last.name == "interrupt":
-        return InterruptResponse(run_id=last.data["run_id"], thread_id=last.data["thread_id"], interrupts=[last.data])
+        asked = last.data["interrupts"]
+        return InterruptResponse(run_id=run.run_id, thread_id=run.thread_id, interrupts=asked)
     return OrchestrateResponse(**{k: v for k, v in last.data.items() if k != "graph"})
 
 
-def _run_request(body: OrchestrateRequest) -> RunRequest:
-    return RunRequest(
-        graph="orchestrator",
-        context=body.model_dump(exclude_unset=True, exclude=_NOT_CONTEXT),
-        prompt=body.prompt,
-        thread_id=body.thread_id,
-        resume=body.resume,
-        decision=body.decision,
-        interrupt_id=body.interrupt_id,
-    )
+with_slashes(router)

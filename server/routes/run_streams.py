@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,12 +14,15 @@ from server.deps import CurrentLab, CurrentTenant
 from server.lab import Lab
 from server.routes.asking import admitted, cancel_when_gone
 from server.run_queue.shapes import Run
-from server.streaming.frames import END
 from server.streaming.live import LiveResponse
+from server.streaming.said import number_of, said_by
 from server.streaming.sse import EVENT_STREAM, HEARTBEAT, frame
 from server.wire import runs as wire
 from server.wire.body import json_body
 from server.wire.ids import uuid_of
+from server.wire.shapes.building import anything
+from server.wire.shapes.runs import STREAM
+from server.wire.told import LOCATIONS, events, told
 from server.wire.values import encode
 from state.errors import LabError, Malformed, NotFound
 
@@ -31,41 +34,53 @@ GONE = {"error": "HTTPException", "message": "404: Run not found"}
 FRESH_SECONDS = 2.0
 """A client that joins a run right after making it hears it from its start, also where the run was faster."""
 
+STREAMED = events(STREAM, headers=LOCATIONS)
+WAITED = told(anything("the values that the run left, or `__error__`"), headers=LOCATIONS)
+
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID")]
 Modes = Annotated[list[str] | None, Query(alias="stream_mode")]
 Streamed = Annotated[Any, Depends(json_body(wire.STREAM))]
 StreamedStateless = Annotated[Any, Depends(json_body(wire.STREAM_STATELESS))]
 
 
-@router.post("/threads/{thread_id}/runs/stream", tags=["Thread Runs"], openapi_extra=wire.shown(wire.STREAM))
+@router.post(
+    "/threads/{thread_id}/runs/stream",
+    tags=["Thread Runs"],
+    openapi_extra=wire.shown(wire.STREAM),
+    responses=STREAMED,
+)
 async def stream_run(thread_id: str, body: Streamed, lab: CurrentLab, tenant: CurrentTenant) -> LiveResponse:
     """Make a run and hear it."""
     run = await admitted(lab, tenant, body, _thread(thread_id), heard=True)
-    return _heard(lab, tenant, run, _home(run), body.get("on_disconnect") == "cancel")
+    return streamed_run(lab, tenant, run, home_of(run), body.get("on_disconnect") == "cancel")
 
 
-@router.post("/runs/stream", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.STREAM_STATELESS))
+@router.post(
+    "/runs/stream", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.STREAM_STATELESS), responses=STREAMED
+)
 async def stream_stateless_run(body: StreamedStateless, lab: CurrentLab, tenant: CurrentTenant) -> LiveResponse:
     """Make a run on a thread of its own and hear it."""
     run = await admitted(lab, tenant, body, heard=True)
-    return _heard(lab, tenant, run, f"/runs/{run.run_id}", body.get("on_disconnect") == "cancel")
+    return streamed_run(lab, tenant, run, f"/runs/{run.run_id}", body.get("on_disconnect") == "cancel")
 
 
-@router.post("/threads/{thread_id}/runs/wait", tags=["Thread Runs"], openapi_extra=wire.shown(wire.STREAM))
+@router.post(
+    "/threads/{thread_id}/runs/wait", tags=["Thread Runs"], openapi_extra=wire.shown(wire.STREAM), responses=WAITED
+)
 async def wait_run(thread_id: str, body: Streamed, lab: CurrentLab, tenant: CurrentTenant) -> LiveResponse:
     """Make a run and wait for its end."""
     run = await admitted(lab, tenant, body, _thread(thread_id), heard=True)
     return _waited(lab, tenant, run, cancel=body.get("on_disconnect") == "cancel")
 
 
-@router.post("/runs/wait", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.STREAM_STATELESS))
+@router.post("/runs/wait", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.STREAM_STATELESS), responses=WAITED)
 async def wait_stateless_run(body: StreamedStateless, lab: CurrentLab, tenant: CurrentTenant) -> LiveResponse:
     """Make a run on a thread of its own and wait for its end."""
     run = await admitted(lab, tenant, body, heard=True)
     return _waited(lab, tenant, run, cancel=body.get("on_disconnect") == "cancel")
 
 
-@router.get("/threads/{thread_id}/runs/{run_id}/stream", tags=["Thread Runs"])
+@router.get("/threads/{thread_id}/runs/{run_id}/stream", tags=["Thread Runs"], responses=STREAMED)
 async def join_stream(
     thread_id: str,
     run_id: str,
@@ -82,10 +97,10 @@ async def join_stream(
     if run is None:
         return _streamed(_one(frame("error", encode(GONE))), home)
     after = after_of(run, last_event_id, datetime.now(UTC))
-    return _heard(lab, tenant, run, home, is_true(cancel_on_disconnect), after=after, modes=stream_mode)
+    return streamed_run(lab, tenant, run, home, is_true(cancel_on_disconnect), after=after, modes=stream_mode)
 
 
-@router.get("/runs/{run_id}/stream", tags=["Stateless Runs"])
+@router.get("/runs/{run_id}/stream", tags=["Stateless Runs"], responses=STREAMED)
 async def join_stateless_stream(
     run_id: str,
     lab: CurrentLab,
@@ -98,10 +113,10 @@ async def join_stateless_stream(
     run = await lab.queue.get(tenant, uuid_of("run", run_id))
     after = after_of(run, last_event_id, datetime.now(UTC))
     home = f"/runs/{run.run_id}"
-    return _heard(lab, tenant, run, home, is_true(cancel_on_disconnect), after=after, modes=stream_mode)
+    return streamed_run(lab, tenant, run, home, is_true(cancel_on_disconnect), after=after, modes=stream_mode)
 
 
-@router.get("/threads/{thread_id}/runs/{run_id}/join", tags=["Thread Runs"])
+@router.get("/threads/{thread_id}/runs/{run_id}/join", tags=["Thread Runs"], responses=WAITED)
 async def join_run(
     thread_id: str, run_id: str, lab: CurrentLab, tenant: CurrentTenant, cancel_on_disconnect: str = ""
 ) -> LiveResponse:
@@ -113,7 +128,7 @@ async def join_run(
     return _waited(lab, tenant, run, cancel=is_true(cancel_on_disconnect))
 
 
-@router.get("/runs/{run_id}/join", tags=["Stateless Runs"])
+@router.get("/runs/{run_id}/join", tags=["Stateless Runs"], responses=WAITED)
 async def join_stateless_run(
     run_id: str, lab: CurrentLab, tenant: CurrentTenant, cancel_on_disconnect: str = ""
 ) -> LiveResponse:
@@ -131,8 +146,8 @@ def after_of(run: Run, last_event_id: str | None, now: datetime) -> int | None:
     if run.resumable and last_event_id:
         if last_event_id == "-1":
             return 0
-        if last_event_id.isascii() and last_event_id.isdigit():
-            return min(int(last_event_id), 2**62)
+        if (number := number_of(last_event_id)) is not None:
+            return number
     fresh = (now - run.created_at).total_seconds() < FRESH_SECONDS and not run.kwargs.get("heard")
     return 0 if run.status == "pending" or fresh else None
 
@@ -149,7 +164,7 @@ def joined_headers(thread_id: UUID, run_id: UUID) -> dict[str, str]:
     return {"Location": f"{home}/join", "Content-Location": home}
 
 
-def _heard(
+def streamed_run(
     lab: Lab,
     tenant: str,
     run: Run,
@@ -163,28 +178,11 @@ def _heard(
     return _streamed(pieces, home, cancel_when_gone(lab, tenant, run) if cancel else None)
 
 
-GATHER_SEC = 0.002
-"""Between two pieces to one client, the first of which goes at once."""
-
-
 async def _frames(
     lab: Lab, tenant: str, run: Run, after: int | None, modes: frozenset[str] | None
 ) -> AsyncIterator[bytes]:
-    """Events as they come, those that came together in one piece."""
-    try:
-        async for said in lab.hub.read(tenant, run, after):
-            piece = b"".join(
-                frame(each.name, each.data, str(each.seq) if run.resumable else None)
-                for each in said
-                if each.name != END and (modes is None or is_heard(each.name, modes))
-            )
-            if piece:
-                yield piece
-            if said[-1].name != END:
-                # What comes meanwhile goes in one piece: a send for each token would be most of what a token costs.
-                await asyncio.sleep(GATHER_SEC)
-    except LabError as error:
-        yield frame("error", encode(_told(error)))
+    async for said in said_by(lab.hub, tenant, run, after, None if modes is None else partial(is_heard, modes=modes)):
+        yield b"".join(frame(*each) for each in said)
 
 
 def _waited(lab: Lab, tenant: str, run: Run, *, cancel: bool) -> LiveResponse:
@@ -237,7 +235,7 @@ def _told(error: LabError) -> dict[str, str]:
     return {"error": type(error).__name__, "message": str(error)}
 
 
-def _home(run: Run) -> str:
+def home_of(run: Run) -> str:
     return f"/threads/{run.thread_id}/runs/{run.run_id}"
 
 

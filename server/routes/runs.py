@@ -19,6 +19,8 @@ from server.wire import runs as wire
 from server.wire.answers import answer
 from server.wire.body import json_body
 from server.wire.ids import uuid_of
+from server.wire.shapes.building import OBJECT, listed
+from server.wire.told import CONTENT_LOCATION, LOCATIONS, told
 from state.errors import BadRequest, Malformed, NotFound
 
 router = APIRouter()
@@ -32,7 +34,12 @@ NONE_MATCH = (
 )
 
 
-@router.post("/threads/{thread_id}/runs", tags=["Thread Runs"], openapi_extra=wire.shown(wire.CREATE))
+@router.post(
+    "/threads/{thread_id}/runs",
+    tags=["Thread Runs"],
+    openapi_extra=wire.shown(wire.CREATE),
+    responses=told("Run", headers=CONTENT_LOCATION),
+)
 async def create_run(
     thread_id: str, body: Annotated[Any, Depends(json_body(wire.CREATE))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -41,7 +48,12 @@ async def create_run(
     return answer(wire.accepted_json(run), {"Content-Location": f"/threads/{run.thread_id}/runs/{run.run_id}"})
 
 
-@router.post("/runs", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.CREATE_STATELESS))
+@router.post(
+    "/runs",
+    tags=["Stateless Runs"],
+    openapi_extra=wire.shown(wire.CREATE_STATELESS),
+    responses=told("Run", headers=CONTENT_LOCATION),
+)
 async def create_stateless_run(
     body: Annotated[Any, Depends(json_body(wire.CREATE_STATELESS))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -50,7 +62,9 @@ async def create_stateless_run(
     return answer(wire.accepted_json(run), {"Content-Location": f"/runs/{run.run_id}"})
 
 
-@router.post("/runs/batch", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.BATCH))
+@router.post(
+    "/runs/batch", tags=["Stateless Runs"], openapi_extra=wire.shown(wire.BATCH), responses=told(listed("Run"))
+)
 async def create_runs(
     body: Annotated[Any, Depends(json_body(wire.BATCH))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -59,7 +73,7 @@ async def create_runs(
 
 
 @router.head("/threads/{thread_id}/runs", include_in_schema=False)
-@router.get("/threads/{thread_id}/runs", tags=["Thread Runs"])
+@router.get("/threads/{thread_id}/runs", tags=["Thread Runs"], responses=told(listed("RunFound")))
 async def list_runs(
     thread_id: str,
     lab: CurrentLab,
@@ -78,7 +92,7 @@ async def list_runs(
 
 
 @router.head("/threads/{thread_id}/runs/{run_id}", include_in_schema=False)
-@router.get("/threads/{thread_id}/runs/{run_id}", tags=["Thread Runs"])
+@router.get("/threads/{thread_id}/runs/{run_id}", tags=["Thread Runs"], responses=told("Run"))
 async def get_run(thread_id: str, run_id: str, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """One run."""
     thread, run = uuid_of("thread", thread_id), uuid_of("run", run_id)
@@ -100,7 +114,14 @@ async def delete_run(thread_id: str, run_id: str, lab: CurrentLab, tenant: Curre
     return Response(status_code=204)
 
 
-@router.post("/threads/{thread_id}/runs/{run_id}/cancel", tags=["Thread Runs"])
+@router.post(
+    "/threads/{thread_id}/runs/{run_id}/cancel",
+    tags=["Thread Runs"],
+    responses={
+        **told(OBJECT, about="It has ended; `wait` was said", headers=LOCATIONS),
+        **told(None, status=202, about="It is being stopped"),
+    },
+)
 async def cancel_run(
     thread_id: str, run_id: str, lab: CurrentLab, tenant: CurrentTenant, wait: str = "", action: str = "interrupt"
 ) -> Response:

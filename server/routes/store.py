@@ -14,10 +14,15 @@ from server.deps import CurrentLab, CurrentTenant
 from server.wire.answers import answer
 from server.wire.assistants import described
 from server.wire.body import json_body
+from server.wire.shapes.building import TEXT, maybe, ref, shape
 from server.wire.store import DELETE, NAMESPACES, PUT, SEARCH, asked_namespace, item_shape, refused_label
+from server.wire.told import told
 from state.errors import Malformed
 
 router = APIRouter(tags=["Store"])
+
+REFUSED = told(None, status=422, about="Detail; of a label that cannot be one, words without a content type")
+NO_KEY = told(shape("What is missing.", {"error": TEXT}), status=400, about="No key is given")
 
 
 async def _store(lab: CurrentLab, tenant: CurrentTenant) -> TenantStore:
@@ -27,7 +32,7 @@ async def _store(lab: CurrentLab, tenant: CurrentTenant) -> TenantStore:
 Store = Annotated[TenantStore, Depends(_store)]
 
 
-@router.put("/store/items", status_code=204, openapi_extra=described(PUT))
+@router.put("/store/items", status_code=204, openapi_extra=described(PUT), responses=REFUSED)
 async def put_item(store: Store, body: Annotated[Any, Depends(json_body(PUT))]) -> Response:
     """Keep a value, in the place of one with the same namespace and key."""
     if words := refused_label(body["namespace"]):
@@ -43,7 +48,7 @@ async def put_item(store: Store, body: Annotated[Any, Depends(json_body(PUT))]) 
     return Response(status_code=204)
 
 
-@router.delete("/store/items", status_code=204, openapi_extra=described(DELETE))
+@router.delete("/store/items", status_code=204, openapi_extra=described(DELETE), responses=REFUSED)
 async def delete_item(store: Store, body: Annotated[Any, Depends(json_body(DELETE))]) -> Response:
     """204 also where there was none."""
     if words := refused_label(body.get("namespace")):
@@ -54,7 +59,7 @@ async def delete_item(store: Store, body: Annotated[Any, Depends(json_body(DELET
 
 
 @router.head("/store/items", include_in_schema=False)
-@router.get("/store/items")
+@router.get("/store/items", responses={**told(maybe(ref("Item"))), **NO_KEY, **REFUSED})
 async def get_item(store: Store, key: str = "", namespace: str = "", refresh_ttl: str | None = None) -> Response:
     """The item, or null. `namespace` is dotted; reading renews a time to live unless `refresh_ttl=false`."""
     labels = asked_namespace(namespace)
@@ -67,7 +72,7 @@ async def get_item(store: Store, key: str = "", namespace: str = "", refresh_ttl
     return answer(None if item is None else item_shape(item))
 
 
-@router.post("/store/items/search", openapi_extra=described(SEARCH))
+@router.post("/store/items/search", openapi_extra=described(SEARCH), responses={**told("ItemsFound"), **REFUSED})
 async def search_items(store: Store, body: Annotated[Any, Depends(json_body(SEARCH))]) -> Response:
     """Items below a namespace, by filter and by meaning; a limit of 0 is 10, as on the reference server."""
     prefix = body.get("namespace_prefix") or ()
@@ -85,7 +90,7 @@ async def search_items(store: Store, body: Annotated[Any, Depends(json_body(SEAR
     return answer({"items": [item_shape(item) for item in found]})
 
 
-@router.post("/store/namespaces", openapi_extra=described(NAMESPACES))
+@router.post("/store/namespaces", openapi_extra=described(NAMESPACES), responses={**told("NamespacesFound"), **REFUSED})
 async def list_namespaces(store: Store, body: Annotated[Any, Depends(json_body(NAMESPACES))]) -> Response:
     """Namespaces that hold items, in order, cut to `max_depth` labels; `*` in prefix and suffix is any one label."""
     prefix, suffix = body.get("prefix"), body.get("suffix")

@@ -12,7 +12,9 @@ from server.wire import states as wire
 from server.wire.answers import answer
 from server.wire.assistants import described
 from server.wire.body import json_body
+from server.wire.shapes.building import listed
 from server.wire.states import selected, updated_view
+from server.wire.told import told
 
 router = APIRouter(prefix="/threads/{thread_id}", tags=["Threads"])
 
@@ -27,7 +29,7 @@ def _select(select: Annotated[list[str], Query()] = []) -> list[str]:  # noqa: B
 Select = Annotated[list[str], Depends(_select)]
 
 
-@router.api_route("/state", methods=_READ)
+@router.api_route("/state", methods=_READ, responses=told("ThreadStateFound"))
 async def get_state(
     thread_id: Named, lab: CurrentLab, tenant: CurrentTenant, select: Select, subgraphs: str = ""
 ) -> Response:
@@ -36,7 +38,7 @@ async def get_state(
     return answer(selected(state, select))
 
 
-@router.post("/state", openapi_extra=described(wire.UPDATE))
+@router.post("/state", openapi_extra=described(wire.UPDATE), responses=told("ThreadStateUpdated"))
 async def update_state(
     thread_id: Named, body: Annotated[Any, Depends(json_body(wire.UPDATE))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -46,7 +48,7 @@ async def update_state(
     return answer(updated_view(changed))
 
 
-@router.post("/state/checkpoint", openapi_extra=described(wire.READ))
+@router.post("/state/checkpoint", openapi_extra=described(wire.READ), responses=told("ThreadStateFound"))
 async def get_state_of_checkpoint(
     thread_id: Named, body: Annotated[Any, Depends(json_body(wire.READ))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -56,7 +58,7 @@ async def get_state_of_checkpoint(
     return answer(selected(state, select))
 
 
-@router.api_route("/state/{checkpoint_id}", methods=_READ)
+@router.api_route("/state/{checkpoint_id}", methods=_READ, responses=told("ThreadStateFound"))
 async def get_state_at(
     thread_id: Named,
     checkpoint_id: str,
@@ -71,7 +73,7 @@ async def get_state_at(
     return answer(selected(state, select))
 
 
-@router.api_route("/history", methods=_READ)
+@router.api_route("/history", methods=_READ, responses=told(listed("ThreadState")))
 async def get_history(
     thread_id: Named, lab: CurrentLab, tenant: CurrentTenant, limit: str = "1", before: str | None = None
 ) -> Response:
@@ -79,7 +81,7 @@ async def get_history(
     return answer(await lab.thread_states.history(tenant, thread_id, limit=wire.limit_of(limit), before=before))
 
 
-@router.post("/history", openapi_extra=described(wire.HISTORY))
+@router.post("/history", openapi_extra=described(wire.HISTORY), responses=told(listed("ThreadStateFound")))
 async def search_history(
     thread_id: Named, body: Annotated[Any, Depends(json_body(wire.HISTORY))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:

@@ -20,6 +20,8 @@ from server.streaming.frames import END
 from server.streaming.live import LiveResponse
 from server.streaming.sse import EVENT_STREAM, HEARTBEAT, frame
 from server.wire.ids import uuid_of
+from server.wire.shapes.runs import LIFECYCLE
+from server.wire.told import events
 from server.wire.values import encode
 from state.errors import BadRequest, NotFound
 
@@ -40,7 +42,7 @@ class Position(NamedTuple):
     seq: int
 
 
-@router.get("/threads/{thread_id}/stream", tags=["Threads"])
+@router.get("/threads/{thread_id}/stream", tags=["Threads"], responses=events(LIFECYCLE))
 async def stream_thread(
     thread_id: str,
     lab: CurrentLab,

@@ -14,8 +14,10 @@ from server.wire.answers import answer, page_of
 from server.wire.assistants import described
 from server.wire.body import json_body
 from server.wire.ids import uuid_of
+from server.wire.shapes.building import COUNT, listed
 from server.wire.states import supersteps_of
 from server.wire.threads import copied_view, listed_view, thread_view, ttl_view
+from server.wire.told import PAGED, told
 from server.wire.values import encode
 from state.errors import Malformed
 
@@ -29,7 +31,11 @@ def _named(thread_id: str) -> UUID:
 Named = Annotated[UUID, Depends(_named)]
 
 
-@router.post("", openapi_extra=described(wire.CREATE))
+@router.post(
+    "",
+    openapi_extra=described(wire.CREATE),
+    responses={**told("Thread"), **told("Detail", status=201, about="Made, but not with all of its `supersteps`")},
+)
 async def create_thread(
     body: Annotated[Any, Depends(json_body(wire.CREATE))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -45,7 +51,7 @@ async def create_thread(
     return Response(encode({"detail": told}), HTTPStatus.CREATED, media_type="application/json")
 
 
-@router.post("/search", openapi_extra=described(wire.SEARCH))
+@router.post("/search", openapi_extra=described(wire.SEARCH), responses=told(listed("ThreadFound"), headers=PAGED))
 async def search_threads(
     body: Annotated[Any, Depends(json_body(wire.SEARCH))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -59,7 +65,7 @@ async def search_threads(
     return answer(shown, page.headers(found))
 
 
-@router.post("/count", openapi_extra=described(wire.COUNT))
+@router.post("/count", openapi_extra=described(wire.COUNT), responses=told(COUNT))
 async def count_threads(
     body: Annotated[Any, Depends(json_body(wire.COUNT))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -67,7 +73,7 @@ async def count_threads(
     return answer(await lab.threads.count(tenant, wire.count_filter_of(body)))
 
 
-@router.post("/prune", openapi_extra=described(wire.PRUNE))
+@router.post("/prune", openapi_extra=described(wire.PRUNE), responses=told("ThreadsPruned"))
 async def prune_threads(
     body: Annotated[Any, Depends(json_body(wire.PRUNE))], lab: CurrentLab, tenant: CurrentTenant
 ) -> Response:
@@ -79,14 +85,18 @@ async def prune_threads(
     return answer({"pruned_count": len(pruned)})
 
 
-@router.api_route("/{thread_id}", methods=["GET", "HEAD"])
+@router.api_route("/{thread_id}", methods=["GET", "HEAD"], responses=told("Thread"))
 async def get_thread(thread_id: Named, lab: CurrentLab, tenant: CurrentTenant, include: str = "") -> Response:
     """One thread; `include=ttl` tells how long it lives."""
     thread = await lab.threads.get(tenant, thread_id)
     return answer({**thread_view(thread), **(ttl_view(thread) if "ttl" in include.split(",") else {})})
 
 
-@router.patch("/{thread_id}", openapi_extra=described(wire.PATCH))
+@router.patch(
+    "/{thread_id}",
+    openapi_extra=described(wire.PATCH),
+    responses={**told("Thread"), **told(None, status=204, about="Changed; `Prefer: return=minimal` was said")},
+)
 async def patch_thread(
     thread_id: Named,
     body: Annotated[Any, Depends(json_body(wire.PATCH))],
@@ -101,14 +111,14 @@ async def patch_thread(
     return answer(thread_view(changed))
 
 
-@router.delete("/{thread_id}")
+@router.delete("/{thread_id}", status_code=204)
 async def delete_thread(thread_id: Named, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """Delete a thread with its runs and history."""
     await lab.threads.delete(tenant, thread_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-@router.post("/{thread_id}/copy")
+@router.post("/{thread_id}/copy", responses=told("ThreadCopy"))
 async def copy_thread(thread_id: str, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """A thread of its own with the same history."""
     try:
@@ -119,7 +129,7 @@ async def copy_thread(thread_id: str, lab: CurrentLab, tenant: CurrentTenant) ->
     return answer(copied_view(await lab.threads.copy(tenant, source)))
 
 
-@router.api_route("/{thread_id}/storage", methods=["GET", "HEAD"])
+@router.api_route("/{thread_id}/storage", methods=["GET", "HEAD"], responses=told("ThreadStorage"))
 async def thread_storage(thread_id: Named, lab: CurrentLab, tenant: CurrentTenant) -> Response:
     """What a thread's history takes, in bytes, by channel."""
     return answer(await lab.threads.storage(tenant, thread_id))

@@ -7,28 +7,33 @@ from typing import Any, Literal
 from langgraph.errors import NodeTimeoutError
 from langgraph.types import StateSnapshot
 
+from server.run_queue.digest import answer_of, figures_of
 from server.run_queue.shapes import Ending, Run
 from server.streaming.errors import error_payload
 from server.streaming.modes import Outcome
 from server.wire.values import encode
+from state.errors import TimedOut
 
 CANCELLED = "requested via POST /threads/{thread_id}/runs/{run_id}/cancel"
 
 
 def finished(run: Run, outcome: Outcome) -> Ending:
     """A graph that ran to its end, or to an interrupt: the run is done either way, the thread waits in the latter."""
+    values = encode(outcome.values)
     return Ending(
         "success",
         "interrupted" if outcome.interrupted else "idle",
-        output=outcome.output if outcome.output is not None else encode(outcome.values),
-        values=encode(outcome.values) if outcome.checkpoint is not None else None,
+        output=outcome.output if outcome.output is not None else values,
+        values=values if outcome.checkpoint is not None else None,
         interrupts=encode(outcome.interrupts),
+        answer=None if outcome.interrupted else answer_of(outcome.values, values),
+        figures=None if outcome.interrupted else figures_of(outcome.values),
     )
 
 
 def failed(run: Run, error: Exception, state: StateSnapshot | None) -> Ending:
     """A graph that raised."""
-    timed_out = isinstance(error, NodeTimeoutError | TimeoutError)
+    timed_out = isinstance(error, NodeTimeoutError | TimeoutError | TimedOut)
     return Ending(
         "timeout" if timed_out else "error",
         "error",

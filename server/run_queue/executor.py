@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -27,14 +27,17 @@ from server.run_queue.shapes import Ending, Run
 from server.run_queue.worker import Working
 from server.snapshots import snapshot
 from server.streaming.errors import error_payload
-from server.streaming.execution import run_graph, stream_options
+from server.streaming.execution import calling_back, run_graph, stream_options
 from server.streaming.frames import END, Frame
 from server.streaming.hub import Hub
 from server.streaming.inputs import API_VERSION, graph_config, graph_context, graph_input, mirrored
+from server.streaming.lab_stream import beginning, is_lab, last_words
 from server.streaming.log import RunLog
 from server.streaming.modes import Outcome
+from server.telemetry.meters import new_telemetry
+from server.telemetry.runs import RunMeter, RunWatch
 from server.wire.values import encode
-from state.errors import BadRequest, Conflict, LostLease, NoDatabase
+from state.errors import BadRequest, Conflict, LostLease, NoDatabase, TimedOut
 
 RETRY_SECONDS = 0.5
 AWAY = (NoDatabase, psycopg.OperationalError, PoolTimeout)
@@ -58,6 +61,7 @@ class Executor:
         webhook: Callable[[Run, Ending], tuple[str, bytes] | None],
         wake: Callable[[], None],
         address: str | None,
+        meter: RunMeter | None = None,
     ) -> None:
         self._application = application
         self._database = database
@@ -67,6 +71,7 @@ class Executor:
         self._webhook = webhook
         self._wake = wake
         self._address = address
+        self.meter = meter or new_telemetry().runs
 
     async def __call__(self, working: Working) -> None:
         """Run to the end and record it; whatever goes wrong concerns this run alone."""
@@ -76,8 +81,9 @@ class Executor:
         except LostLease as error:
             log.warning("%s", error)
             return
+        watch = self.meter.begin(run.graph_id, attempt=run.attempt, waited_sec=working.claimed.waited_sec)
         try:
-            await self._run(working, said)
+            await self._run(working, said, watch)
         except Conflict as error:  # LostLease is one
             log.warning("%s", error)
             said.lose()
@@ -86,14 +92,15 @@ class Executor:
             await self._end_without_state(working.claimed, said, error)
         finally:
             self._hub.close(said)
+            watch.end(None if said.ending is None else standing(said.ending))
 
-    async def _run(self, working: Working, said: RunLog) -> None:
+    async def _run(self, working: Working, said: RunLog, watch: RunWatch) -> None:
         run, outcome = working.claimed.run, Outcome()
         error: Exception | None = None
         cut = True
         try:
             with working.may_be_cut():
-                await self._work(working, said, outcome)
+                await self._work(working, said, outcome, watch)
             cut = False
         except asyncio.CancelledError:
             if working.reason is None and not working.is_cut:
@@ -151,25 +158,33 @@ class Executor:
             raise
         return said
 
-    async def _work(self, working: Working, said: RunLog, outcome: Outcome) -> None:
+    async def _work(self, working: Working, said: RunLog, outcome: Outcome, watch: RunWatch) -> None:
         run = working.claimed.run
         config = graph_config(run, run.kwargs, attempt=run.attempt, api_version=API_VERSION, api_url=self._address)
         if "recursion_limit" not in config:
             config = {**self._application.default_config(run.graph_id), **config}
-        async with self._application.graph(
-            run.graph_id,
-            config,
-            access="threads.create_run",
-            checkpointer=self._database.checkpointer.fenced(
-                run.lease, new_thread=working.claimed.new_thread, first=partial(self._hub.hand_in, said)
-            ),
-            store=self._database.store_of(working.claimed.tenant),
-            context=run.kwargs.get("context"),
-        ) as graph:
+        seconds = run.kwargs.get("timeout_sec")
+        async with (
+            _at_most(seconds),
+            self._application.graph(
+                run.graph_id,
+                config,
+                access="threads.create_run",
+                checkpointer=self._database.checkpointer.fenced(
+                    run.lease, new_thread=working.claimed.new_thread, first=partial(self._hub.hand_in, said)
+                ),
+                store=self._database.store_of(working.claimed.tenant),
+                context=run.kwargs.get("context"),
+            ) as graph,
+        ):
             context = graph_context(run.kwargs, graph.context_schema)
             config = mirrored(config, context)
             given = graph_input(run.kwargs)
-            if run.attempt > 1 and await _has_begun(graph, run):
+            taken_over = run.attempt > 1 and await _has_begun(graph, run)
+            if is_lab(run.kwargs):
+                goes_on = taken_over or run.kwargs.get("input") is None
+                self._hub.say(said, *beginning(run, await _next(graph, run) if goes_on else ()))
+            if taken_over:
                 # What its earlier worker finished is in the checkpoints: it goes on there, as after an interrupt.
                 given = None
                 for name in ("checkpoint_id", "checkpoint_ns", "checkpoint_map"):
@@ -177,11 +192,12 @@ class Executor:
             events = run_graph(
                 graph,
                 given,
-                config,
+                calling_back(graph, config, watch.models),
                 context=context,
                 options=stream_options(run.kwargs),
                 control=working.control,
                 outcome=outcome,
+                watch=watch.task,
             )
             async with aclosing(events):
                 async for name, data in events:
@@ -210,17 +226,27 @@ class Executor:
 
     async def _record(self, claimed: Claimed, said: RunLog, ending: Ending) -> None:
         run = claimed.run
-        if ending.error is not None and ending.status in ("error", "timeout"):
-            said.say("error", encode(ending.error))
-        await self._surely(lambda: self._hub.write(said))
-        last = Frame(said.last + 1, END, b"null")
         ending = replace(ending, webhook=self._webhook(run, ending))
-        waiting = await self._surely(lambda: self._rows.end(claimed.tenant, run, ending, [last]))
-        said.ending = ending
-        said.say(END, b"null")
-        said.already_written()
+        # Told with its record: whoever has heard the end of a run finds it recorded.
+        last = [*self._last_words(run, ending), (END, b"null")]
+        said.over = True
+        async with said.writing:
+            told = [Frame(seq, name, data) for seq, (name, data) in enumerate(last, said.last + 1)]
+            frames = [*said.unwritten(), *told]
+            waiting = await self._surely(lambda: self._rows.end(claimed.tenant, run, ending, frames))
+            said.ending = ending
+            for name, data in last:
+                said.say(name, data)
+            said.already_written()
+        log.info("the run has ended: %s", ending.status, extra={"status": ending.status, "attempt": run.attempt})
         if waiting:
             self._wake()
+
+    def _last_words(self, run: Run, ending: Ending) -> Iterable[tuple[str, bytes]]:
+        if is_lab(run.kwargs):
+            return last_words(run, ending)
+        failed = ending.error is not None and ending.status in ("error", "timeout")
+        return [("error", encode(ending.error))] if failed else []
 
     async def _end_without_state(self, claimed: Claimed, said: RunLog, error: Exception) -> None:
         """What Postgres cannot keep, a state of more than 256 MB, say, ends the run all the same."""
@@ -263,12 +289,34 @@ class Executor:
                 await asyncio.sleep(RETRY_SECONDS)
 
 
+def standing(ending: Ending) -> str:
+    """How a run ended, as figures have it: `waiting` has come to a question, which is a success to its client."""
+    return "waiting" if ending.waits else ending.status
+
+
 def is_away(error: BaseException | None) -> bool:
     """Whether an error says that Postgres cannot be reached, rather than that it refuses what is too large for it."""
     cause = error.__cause__ if isinstance(error, NoDatabase) else error
     if isinstance(cause, psycopg.errors.ProgramLimitExceeded):
         return False
     return isinstance(error, AWAY)
+
+
+async def _next(graph: Graph, run: Run) -> tuple[str, ...]:
+    """The nodes that the thread goes on with."""
+    return tuple((await snapshot(graph, RunnableConfig(configurable={"thread_id": str(run.thread_id)}))).next)
+
+
+@asynccontextmanager
+async def _at_most(seconds: float | None) -> AsyncIterator[None]:
+    """Raises TimedOut when what is within takes longer."""
+    try:
+        async with asyncio.timeout(seconds) as bound:
+            yield
+    except TimeoutError as error:
+        if not bound.expired():
+            raise
+        raise TimedOut(f"the run took longer than {seconds:g} s; raise LAB_REQUEST_TIMEOUT or ask for less") from error
 
 
 async def _has_begun(graph: Graph, run: Run) -> bool:

@@ -17,6 +17,7 @@ from server.run_queue.queue import RunQueue
 from server.run_queue.shapes import Ending, Run
 from server.run_queue.worker import Worker
 from server.streaming.hub import Hub, open_hub
+from server.telemetry.runs import RunMeter
 
 
 @asynccontextmanager
@@ -29,11 +30,12 @@ async def open_queue(
     webhook: Callable[[Run, Ending], tuple[str, bytes] | None] = lambda run, ending: None,
     address: str | None = None,
     lifetime: Lifetime | None = None,
+    meter: RunMeter | None = None,
 ) -> AsyncIterator[tuple[RunQueue, Hub]]:
     """`works`: this process runs what is queued; else it only accepts runs and hears of them. Raises NoDatabase.
 
     `webhook`: URL and body of what is told when a run has ended. `address`: of this server, as runs are told it.
-    `lifetime`: of the threads that runs make.
+    `lifetime`: of the threads that runs make. `meter`: counts the runs of this process; None: one that nobody reads.
     """
     rows = QueueRows(database.pool, database.dsn, lifetime)
     events = RunEvents(database.pool, database.dsn, database.committer)
@@ -42,8 +44,10 @@ async def open_queue(
         heard: dict[str, Callable[[str], None]] = {EVENTS: hub.heard}
         worker = None
         if works:
-            executor = Executor(application, database, rows, events, hub, webhook, lambda: working.wake(), address)
-            worker = working = Worker(rows, hub, life, executor, webhook=webhook)
+            executor = Executor(
+                application, database, rows, events, hub, webhook, lambda: working.wake(), address, meter
+            )
+            worker = working = Worker(rows, hub, life, executor, webhook=webhook, lost=executor.meter.lost)
             hub.on_lost = worker.lose
             heard |= {RUNS: worker.wake, STOP: worker.heard_stop}
         await stack.enter_async_context(open_notices(database.dsn, heard))

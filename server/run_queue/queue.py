@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -27,6 +27,8 @@ class Starter(Protocol):
 
     def reserve(self, wanted: int) -> bool: ...
     def unreserve(self, slots: int) -> None: ...
+    @property
+    def free(self) -> int: ...
     def start(self, claimed: Claimed) -> None: ...
     def wake(self, payload: str = "") -> None: ...
     def stop(self, run_id: UUID, action: CancelAction) -> None: ...
@@ -48,6 +50,13 @@ class RunQueue:
         self._rows = rows
         self._hub = hub
         self._worker = worker
+        self.stopping = False
+        """Begins nothing more: requests are for other processes."""
+
+    @property
+    def free(self) -> int:
+        """Runs that this process could begin now."""
+        return self._worker.free if self._worker is not None else 0
 
     async def admit(self, tenant: str, new: NewRun, connection: AsyncConnection[DictRow] | None = None) -> Run:
         """Accept a run: when this returns it is durable. Raises NotFound (thread), Conflict (strategy `reject`).
@@ -75,6 +84,7 @@ class RunQueue:
 
     async def leave(self) -> None:
         """Stop in good order: begin nothing more, hand back what does not end by itself, let listeners go."""
+        self.stopping = True
         if self._worker is not None:
             await self._worker.drain()
         self._hub.dismiss()
@@ -144,6 +154,11 @@ class RunQueue:
                 return Ended(row["status"], output, read_error(row["error"]))
             await self._hub.until(news)
         raise Unavailable("this server is stopping; the run goes on, ask for it again")
+
+    async def standing(self) -> Mapping[str, Any]:
+        """`pending` and `running` runs, `oldest_wait_sec` of those that could run, `processes` that live; over all
+        tenants."""
+        return await self._rows.standing()
 
     async def counts(self) -> dict[str, int]:
         """Runs that are pending and running, over all tenants."""

@@ -25,7 +25,7 @@ class NewRun:
     kwargs: Mapping[str, Any]
     """What the run is started with, plain JSON: input, command, config, context, stream_mode (list), interrupt_before,
     interrupt_after, webhook, feedback_keys, temporary, subgraphs, resumable, checkpoint_during, durability, and
-    checkpoint (a client's own, without thread_id) where one was named."""
+    checkpoint (a client's own, without thread_id) where one was named. Of a lab run also timeout_sec."""
     thread_id: UUID | None = None
     """None: a thread is made for this run alone."""
     run_id: UUID | None = None
@@ -84,8 +84,16 @@ class Ending:
     """`error` (class) and `message`."""
     values: bytes | None = None
     interrupts: bytes = b"{}"
+    answer: str | None = None
+    """What history tells of it and finds it by, as `digest.py` decides; so are `figures`, JSON."""
+    figures: bytes | None = None
     webhook: tuple[str, bytes] | None = None
     """URL and JSON body."""
+
+    @property
+    def waits(self) -> bool:
+        """It has stopped for an answer, which is no failure."""
+        return self.status == "success" and self.thread_status == "interrupted"
 
     @property
     def told_error(self) -> dict[str, str] | None:

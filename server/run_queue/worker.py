@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psycopg
 from langgraph.runtime import RunControl
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from server.background import running
 from server.db.claims import Claimed, ClaimRows, Lost
@@ -109,6 +110,12 @@ class Working:
                 self.task.uncancel()
 
 
+def log_ids(run: Run) -> dict[str, str]:
+    """What every log line of a run says, those of its nodes included."""
+    run_id = str(run.run_id)
+    return {"execution_id": run_id, "run_id": run_id, "thread_id": str(run.thread_id), "graph": run.graph_id}
+
+
 Execute = Callable[[Working], Awaitable[None]]
 """Runs one claimed run to its end and records it. Never raises for what concerns that run alone."""
 
@@ -125,10 +132,13 @@ class Worker:
         *,
         slots: int = SLOTS,
         webhook: Callable[[Run, Ending], tuple[str, bytes] | None] = lambda run, ending: None,
+        lost: Callable[[str, str], None] = lambda graph_id, status: None,
     ) -> None:
+        """`lost`: told of the graph of a run that is ended because its worker is gone, and its status."""
         self.id = life.id
         self._life = life
         self._webhook = webhook
+        self._lost = lost
         self._strays: dict[int, float] = {}
         self._rows = rows
         self._hub = hub
@@ -222,6 +232,9 @@ class Worker:
             await asyncio.wait([working.task for working in late if working.task is not None], timeout=LAST_SECONDS)
 
     async def _work(self, working: Working) -> None:
+        # The task has begun with what log lines of its claimer say: a request, perhaps that of another run.
+        clear_contextvars()
+        bind_contextvars(**log_ids(working.claimed.run), worker=self.id)
         try:
             await self._execute(working)
         finally:
@@ -292,7 +305,8 @@ class Worker:
         else:
             run = await self._rows.get(lost.tenant, lost.run_id)
             webhook = None if run is None else self._webhook(run, ending)
-            await self._rows.end_lost(lost, replace(ending, webhook=webhook))
+            if await self._rows.end_lost(lost, replace(ending, webhook=webhook)) and run is not None:
+                self._lost(run.graph_id, ending.status)
         self._awake.set()
 
     async def _every(self, act: Callable[[], Awaitable[None]], awake: asyncio.Event) -> None:

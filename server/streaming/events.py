@@ -6,7 +6,7 @@
 | node_start | node, task_id |
 | model | model, strategy, loaded, attempt |
 | token | node, message_id, text |
-| node_end | node, task_id, seconds, update: the channels it wrote, error |
+| node_end | node, task_id, seconds, update: the channels it wrote, error; interrupted: it asks a human |
 | interrupt | interrupt_id, value: what a human is asked |
 | result | output, score, attempts, metrics, …: `state.tasks.Result` |
 | error | error: class, detail: one line |
@@ -58,8 +58,7 @@ class Translator:
             case "messages":
                 message, metadata = data
                 if isinstance(message, AIMessageChunk) and message.text:
-                    node = metadata.get("langgraph_node")
-                    yield Event("token", {"node": node, "message_id": message.id, "text": message.text})
+                    yield Event("token", {"node": _node(metadata), "message_id": message.id, "text": message.text})
             case "tasks" if "input" in data:
                 self._started[data["id"]] = self.clock()
                 yield Event("node_start", {"node": data["name"], "task_id": data["id"]})
@@ -73,8 +72,15 @@ class Translator:
                         "seconds": round(seconds, 4),
                         "update": to_json(data["result"]),
                         "error": str(data["error"]) if data["error"] else None,
+                        **({"interrupted": True} if data.get("interrupts") else {}),
                     },
                 )
+
+
+def _node(metadata: Mapping[str, Any]) -> str | None:
+    """The node of the run's own graph in which a model speaks; an agent's is called in a graph of its own."""
+    outer = str(metadata.get("langgraph_checkpoint_ns") or "").partition("|")[0]
+    return outer.partition(":")[0] or metadata.get("langgraph_node")
 
 
 def to_json(value: object) -> Any:

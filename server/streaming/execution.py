@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
 from langgraph.constants import TAG_HIDDEN
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import RunControl
 from langgraph.types import All, Durability
 
 from server.streaming.messages import Told
-from server.streaming.modes import Outcome, Speaker, subscribed
+from server.streaming.modes import Outcome, Speaker, subscribed, unwatched
 from server.wire.values import encode
 
 AnyGraph = CompiledStateGraph[Any, Any, Any, Any]
@@ -62,17 +64,19 @@ async def run_graph(
     options: StreamOptions,
     outcome: Outcome,
     control: RunControl | None = None,
+    watch: Callable[[Mapping[str, Any]], None] = unwatched,
 ) -> AsyncGenerator[Told, None]:
     """Run `graph` and yield its events: name and data as JSON on one line.
 
     `outcome` is filled in on the way and may be read at any time, also after an error. `config["run_id"]` is the run's
-    id. Whatever the graph raises is raised here, after what came before it; closing this generator stops the run.
+    id. `watch` is told of the begin and the end of each task of the graph itself. Whatever the graph raises is raised
+    here, after what came before it; closing this generator stops the run.
     """
     if not _OF_A_STEP.isdisjoint(options.modes):
         # Else LangGraph tells of the last step only when its checkpoint is kept: a process that dies in between would
         # have told nothing of it, and nobody after it would.
         graph = graph.copy({"stream_eager": True})
-    speaker = Speaker(frozenset(options.modes), outcome, options.temporary)
+    speaker = Speaker(frozenset(options.modes), outcome, options.temporary, watch)
     calling: dict[str, Any] = {
         "context": context,
         "stream_mode": subscribed(options.modes),
@@ -89,6 +93,12 @@ async def run_graph(
     async with aclosing(told):
         async for event in told:
             yield event
+
+
+def calling_back(graph: AnyGraph, config: RunnableConfig, callback: BaseCallbackHandler) -> RunnableConfig:
+    """`config` with a callback beside those that the graph was made with, whose place a run's own would take."""
+    own = (graph.config or {}).get("callbacks")
+    return {**config, "callbacks": merge_configs({"callbacks": own}, {"callbacks": [callback]})["callbacks"]}
 
 
 async def _parts(

@@ -68,6 +68,8 @@ class Hub:
 
     async def write(self, one: RunLog) -> None:
         """Write what the log has now. Raises LostLease, NoDatabase."""
+        if one.over:  # else the logs of all runs would wait with it for its thread's row
+            return
         async with one.writing:
             frames = one.unwritten()
             if frames:

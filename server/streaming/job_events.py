@@ -10,6 +10,7 @@ import orjson
 
 from server.db.jobs import Job
 from server.streaming.frames import Frame
+from server.streaming.said import number_of
 from server.wire.values import encode
 from state.flows import RESERVED
 
@@ -53,7 +54,7 @@ def after_of(job: Job, last_event_id: str | None) -> int | None:
         return 0
     if seq == HEARD_ALL:
         return None
-    return min(int(seq), 2**62) if seq.isascii() and seq.isdigit() else 0
+    return number_of(seq) or 0
 
 
 def _custom(data: Any) -> Said:

@@ -35,6 +35,8 @@ class RunLog:
         self.closed = asyncio.Event()
         self.ending: Ending | None = None
         """How the run ended, where it was recorded as such by this worker; known when the log is closed."""
+        self.over = False
+        """What is left is written with the run's end, by who records that."""
         self.writing = asyncio.Lock()
         """Held while events of it are written: two at once would write some twice and others never."""
         self.handing = asyncio.Lock()

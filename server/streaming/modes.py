@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.types import StreamMode
 
+from server.streaming.events import STREAM_MODES, Translator
+from server.streaming.lab_stream import LAB
 from server.streaming.messages import GrowingMessages, MessagePairs, Told, is_hidden
 from server.wire.values import encode
 
@@ -34,7 +37,9 @@ def subscribed(modes: Sequence[str]) -> list[StreamMode]:
         "tasks": "tasks",
         "checkpoints": "checkpoints",
     }
-    return list(dict.fromkeys([known[mode] for mode in modes if mode in known] + list(_OF_THE_SERVER)))
+    asked = [known[mode] for mode in modes if mode in known]
+    lab = STREAM_MODES if LAB in modes else ()
+    return list(dict.fromkeys([*asked, *lab, *_OF_THE_SERVER]))
 
 
 @dataclass
@@ -109,6 +114,10 @@ def checkpoint_of(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {key: named[key] for key in _CHECKPOINT_KEYS if key in named}
 
 
+def unwatched(task: Mapping[str, Any]) -> None:
+    """Where nobody counts tasks."""
+
+
 @dataclass
 class Speaker:
     """Turns the parts of one run into events, and notes in `outcome` what the run leaves behind."""
@@ -117,22 +126,36 @@ class Speaker:
     outcome: Outcome
     temporary: bool = False
     """Its thread goes with the run: clients are told of no checkpoints, which they could not go back to."""
+    watch: Callable[[Mapping[str, Any]], None] = unwatched
+    """Told of the tasks of the graph itself, before their events are made."""
     _pairs: MessagePairs = field(default_factory=MessagePairs)
     _growing: GrowingMessages = field(default_factory=GrowingMessages)
+    _lab: Translator = field(default_factory=lambda: Translator(time.monotonic))
 
     def tell(self, namespace: tuple[str, ...], mode: str, data: Any) -> Iterable[Told]:
         """The events of one part; none for what the client did not ask for."""
+        if LAB in self.modes:
+            self._note_all(namespace, mode, data)
+            # Of what a node calls, an agent's own graph, only the words are told.
+            if (namespace and mode != "messages") or (mode == "messages" and is_hidden(data[1])):
+                return ()
+            return [(event.name, encode(event.data)) for event in self._lab.translate({"type": mode, "data": data})]
         if mode == "messages":
             return self._message(namespace, *data)
-        if mode == "tasks":
-            self.outcome.note_task(data)
-        elif not namespace:
-            self._note(mode, data)
+        self._note_all(namespace, mode, data)
         if mode not in self.modes or (self.temporary and _is_checkpoint(mode, data)):
             return ()
         if mode == "debug":
             data = _with_checkpoints(data)
         return ((_named(mode, namespace), encode(data)),)
+
+    def _note_all(self, namespace: tuple[str, ...], mode: str, data: Any) -> None:
+        if mode == "tasks":
+            self.outcome.note_task(data)
+            if not namespace:
+                self.watch(data)
+        elif not namespace:
+            self._note(mode, data)
 
     def _message(self, namespace: tuple[str, ...], message: Any, metadata: Mapping[str, Any]) -> Iterable[Told]:
         if is_hidden(metadata):

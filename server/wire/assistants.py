@@ -31,6 +31,9 @@ FIELDS = (
 CREATE: Mapping[str, Any] = {
     "type": "object",
     "title": "AssistantCreate",
+    "examples": [
+        {"graph_id": "orchestrator", "name": "Careful", "context": {"max_attempts": 2}, "metadata": {"team": "support"}}
+    ],
     "properties": {
         "assistant_id": {"type": "string", "format": "uuid"},
         "graph_id": _TEXT,
@@ -47,6 +50,7 @@ CREATE: Mapping[str, Any] = {
 PATCH: Mapping[str, Any] = {
     "type": "object",
     "title": "AssistantPatch",
+    "examples": [{"name": "More careful", "context": {"max_attempts": 3}}],
     "properties": {
         "graph_id": _TEXT,
         "config": _OBJECT,
@@ -60,6 +64,7 @@ PATCH: Mapping[str, Any] = {
 SEARCH: Mapping[str, Any] = {
     "type": "object",
     "title": "AssistantSearchRequest",
+    "examples": [{"metadata": {"team": "support"}, "limit": 10, "sort_by": "updated_at"}],
     "properties": {
         "metadata": _OBJECT,
         "graph_id": _TEXT,
@@ -75,18 +80,21 @@ SEARCH: Mapping[str, Any] = {
 COUNT: Mapping[str, Any] = {
     "type": "object",
     "title": "AssistantCountRequest",
+    "examples": [{"graph_id": "orchestrator"}],
     "properties": {"metadata": _OBJECT, "graph_id": _TEXT, "name": _TEXT},
 }
 
 VERSIONS: Mapping[str, Any] = {
     "type": "object",
     "title": "AssistantVersionsSearchRequest",
+    "examples": [{"limit": 10}],
     "properties": {"metadata": _OBJECT, "limit": _LIMIT, "offset": _OFFSET},
 }
 
 LATEST: Mapping[str, Any] = {
     "type": "object",
     "title": "AssistantVersionChange",
+    "examples": [{"version": 1}],
     "properties": {"version": {"type": "integer"}},
 }
 

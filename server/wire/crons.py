@@ -66,18 +66,23 @@ _STRATEGY = {"type": "string", "enum": ["reject", "rollback", "interrupt", "enqu
 CREATE: Mapping[str, Any] = {
     "type": "object",
     "title": "CronCreate",
+    "examples": [
+        {"assistant_id": "orchestrator", "schedule": "0 8 * * 1-5", "timezone": "Europe/Madrid", "enabled": False}
+    ],
     "required": ["assistant_id", "schedule"],
     "properties": {**_RUN, "assistant_id": _ASSISTANT, "on_run_completed": _ON_RUN_COMPLETED},
 }
 CREATE_ON_THREAD: Mapping[str, Any] = {
     "type": "object",
     "title": "ThreadCronCreate",
+    "examples": [{"assistant_id": "orchestrator", "schedule": "@daily", "enabled": False}],
     "required": ["assistant_id", "schedule"],
     "properties": {**_RUN, "assistant_id": _ASSISTANT, "multitask_strategy": _STRATEGY},
 }
 PATCH: Mapping[str, Any] = {
     "type": "object",
     "title": "CronPatch",
+    "examples": [{"enabled": False}],
     "properties": {
         **_RUN,
         "end_time": {"type": ["string", "null"], "format": "date-time", "description": "null: no end."},
@@ -87,11 +92,13 @@ PATCH: Mapping[str, Any] = {
 COUNT: Mapping[str, Any] = {
     "type": "object",
     "title": "CronCountRequest",
+    "examples": [{"metadata": {"team": "support"}}],
     "properties": {"assistant_id": _ID, "thread_id": _ID, "metadata": _OBJECT},
 }
 SEARCH: Mapping[str, Any] = {
     "type": "object",
     "title": "CronSearch",
+    "examples": [{"enabled": True, "limit": 10}],
     "properties": {
         **COUNT["properties"],
         "enabled": {"type": "boolean"},

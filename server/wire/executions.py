@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from server.db.jobs import JOB_STATUSES, Job, JobStatus
 from server.job_requests import MARKS, Asked
 from server.run_queue.endings import CANCELLED
-from server.runner import MAX_PROMPT_CHARS
+from server.run_request import MAX_PROMPT_CHARS
 from server.wire.assistants import stamp
 from server.wire.progress import Progress
 from server.wire.values import encode
@@ -39,7 +39,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class RunSettings(CrewContext):
+class CrewSettings(CrewContext):
     """Settings of one execution; what an agent's own config says goes before them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +50,7 @@ class _Execute(_Body):
     thread_id: UUID | None = Field(None, description="go on with this thread; left out, a new one is made")
     webhook_url: str | None = Field(None, min_length=1, max_length=4_096, description="told of the end, by POST")
     metadata: Metadata = Field(default_factory=dict, description="kept with the execution and shown with it, in lists")
-    context: RunSettings = RunSettings()
+    context: CrewSettings = CrewSettings()
     wait: bool = Field(False, description="answer when it has ended, or asks something")
 
     def asked(self, **given: Any) -> Asked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,12 +27,23 @@ class ModelInfo(ModelCard):
     problem: str | None = Field(None, description="why it cannot be loaded as it is, and the way out")
 
 
+class ModelList(BaseModel):
+    """The catalogue, and what a request that names no model and no strategy gets."""
+
+    models: list[ModelInfo]
+    default_model: str
+    default_strategy: Strategy
+    strategies: list[Strategy] = Field(list(get_args(Strategy)), description="how a model may be loaded")
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 class LoadRequest(_Body):
     """How to load. What is left out stays as the model's card or the settings say."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"strategy": "standard", "keep_alive": 600}]})
 
     strategy: Strategy | None = None
     pin: bool | None = Field(None, description="true: it makes room for nobody; false: it does again")
@@ -42,6 +53,8 @@ class LoadRequest(_Body):
 
 
 class UnloadRequest(_Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"strategy": "standard"}]})
+
     strategy: Strategy | None = Field(None, description="left out: every strategy")
 
 
@@ -54,6 +67,19 @@ class NewModel(_Body):
 
     Fields as in the model's card; a folder, an address or a class can be said in the operator's file only.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "repo": "Qwen/Qwen3-0.6B",
+                    "revision": "c1899de289a04d12100db370d81485cdf75e47ca",
+                    "context_length": 32_768,
+                    "parameters": 596_049_920,
+                }
+            ]
+        }
+    )
 
     repo: str = Field(pattern=REPOSITORY, description="owner/name on the Hugging Face hub")
     revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="commit the weights are pinned to, 40 hex digits")

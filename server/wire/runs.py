@@ -154,21 +154,26 @@ _ON_DISCONNECT = {
         )
     },
 }
-CREATE: Schema = {**STATEFUL, "title": "RunCreateStateful", "components": COMPONENTS}
-CREATE_STATELESS: Schema = {**STATELESS, "title": "RunCreateStateless", "components": COMPONENTS}
+_ASKED = {"assistant_id": "orchestrator", "input": {"messages": [{"role": "user", "content": "What is 6*7?"}]}}
+_STREAMED = {**_ASKED, "stream_mode": ["updates", "messages-tuple"], "stream_resumable": True}
+CREATE: Schema = {**STATEFUL, "title": "RunCreateStateful", "components": COMPONENTS, "examples": [_ASKED]}
+CREATE_STATELESS: Schema = {**STATELESS, "title": "RunCreateStateless", "components": COMPONENTS, "examples": [_ASKED]}
 STREAM: Schema = {
     "title": "RunCreateStreamingStateful",
+    "examples": [_STREAMED],
     "allOf": [{"$ref": "#/components/schemas/RunCreateStateful"}, _ON_DISCONNECT],
     "components": COMPONENTS,
 }
 STREAM_STATELESS: Schema = {
     "title": "RunCreateStreamingStateless",
+    "examples": [_STREAMED],
     "allOf": [{"$ref": "#/components/schemas/RunCreateStateless"}, _ON_DISCONNECT],
     "components": COMPONENTS,
 }
 BATCH: Schema = {
     "type": "array",
     "title": "RunBatchCreate",
+    "examples": [[_ASKED, _ASKED]],
     "items": {"$ref": "#/components/schemas/RunCreateStateless"},
     "minItems": 1,
     "components": COMPONENTS,
@@ -176,6 +181,7 @@ BATCH: Schema = {
 CANCEL: Schema = {
     "type": "object",
     "title": "RunsCancel",
+    "examples": [{"status": "pending"}],
     "properties": {
         "status": {"type": "string", "enum": ["pending", "running", "all"]},
         "thread_id": {"type": "string", "format": "uuid"},

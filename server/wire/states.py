@@ -46,6 +46,7 @@ _SELECT = {"type": "array", "items": {"type": "string"}}
 READ: Mapping[str, Any] = {
     "type": "object",
     "title": "ThreadStateCheckpointRequest",
+    "examples": [{"checkpoint": {"checkpoint_id": "018f6e5c-3b2a-7c4d-8e9f-0a1b2c3d4e5f", "checkpoint_ns": ""}}],
     "properties": {"checkpoint": _REFERENCE, "subgraphs": {"type": "boolean"}, "select": _SELECT},
     "required": ["checkpoint"],
     "components": _COMPONENTS,
@@ -54,6 +55,7 @@ READ: Mapping[str, Any] = {
 UPDATE: Mapping[str, Any] = {
     "type": "object",
     "title": "ThreadStateUpdate",
+    "examples": [{"values": {"messages": [{"role": "user", "content": "What is 6*7?"}]}}],
     "properties": {
         "values": {"anyOf": [{"items": {}, "type": "array"}, _OBJECT, {"type": "null"}]},
         "checkpoint": _REFERENCE,
@@ -65,6 +67,7 @@ UPDATE: Mapping[str, Any] = {
 HISTORY: Mapping[str, Any] = {
     "type": "object",
     "title": "ThreadStateSearch",
+    "examples": [{"limit": 10}],
     "properties": {
         "limit": {"type": "integer", "default": 1, "maximum": 1000, "minimum": 1},
         "before": _REFERENCE,

@@ -15,6 +15,7 @@ _OFFSET: Mapping[str, Any] = {"type": "integer", "default": 0, "minimum": 0, "ma
 PUT: Mapping[str, Any] = {
     "type": "object",
     "title": "StorePutRequest",
+    "examples": [{"namespace": ["memories", "ana"], "key": "language", "value": {"speaks": "Spanish"}}],
     "required": ["namespace", "key", "value"],
     "properties": {
         "namespace": _TEXTS,
@@ -36,6 +37,7 @@ PUT: Mapping[str, Any] = {
 DELETE: Mapping[str, Any] = {
     "type": "object",
     "title": "StoreDeleteRequest",
+    "examples": [{"namespace": ["memories", "ana"], "key": "language"}],
     "required": ["key"],
     "properties": {"namespace": _TEXTS, "key": {"type": "string"}},
 }
@@ -43,6 +45,7 @@ DELETE: Mapping[str, Any] = {
 SEARCH: Mapping[str, Any] = {
     "type": "object",
     "title": "StoreSearchRequest",
+    "examples": [{"namespace_prefix": ["memories"], "filter": {"speaks": "Spanish"}, "limit": 10}],
     "properties": {
         "namespace_prefix": {"type": ["array", "null"], "items": {"type": "string"}},
         "filter": {
@@ -60,6 +63,7 @@ SEARCH: Mapping[str, Any] = {
 NAMESPACES: Mapping[str, Any] = {
     "type": "object",
     "title": "StoreListNamespacesRequest",
+    "examples": [{"prefix": ["memories"], "max_depth": 2}],
     "properties": {
         "prefix": _TEXTS,
         "suffix": _TEXTS,

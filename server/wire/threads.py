@@ -77,6 +77,7 @@ _COMPONENTS = {"schemas": {"Send": _SEND, "Command": _COMMAND, "ThreadSuperstepU
 CREATE: Mapping[str, Any] = {
     "type": "object",
     "title": "ThreadCreate",
+    "examples": [{"metadata": {"user": "ana"}, "ttl": {"strategy": "delete", "ttl": 1440}}],
     "properties": {
         "thread_id": _UUID,
         "metadata": _OBJECT,
@@ -99,12 +100,14 @@ CREATE: Mapping[str, Any] = {
 PATCH: Mapping[str, Any] = {
     "type": "object",
     "title": "ThreadPatch",
+    "examples": [{"metadata": {"topic": "arithmetic"}}],
     "properties": {"metadata": _OBJECT, "ttl": _TTL},
 }
 
 SEARCH: Mapping[str, Any] = {
     "type": "object",
     "title": "ThreadSearchRequest",
+    "examples": [{"metadata": {"user": "ana"}, "status": "idle", "limit": 10}],
     "properties": {
         "ids": {"type": "array", "items": _UUID},
         "metadata": _OBJECT,
@@ -125,12 +128,14 @@ SEARCH: Mapping[str, Any] = {
 COUNT: Mapping[str, Any] = {
     "type": "object",
     "title": "ThreadCountRequest",
+    "examples": [{"status": "idle"}],
     "properties": {"metadata": _OBJECT, "values": _OBJECT, "status": _STATUS},
 }
 
 PRUNE: Mapping[str, Any] = {
     "type": "object",
     "title": "ThreadPruneRequest",
+    "examples": [{"thread_ids": ["018f6e5c-3b2a-7c4d-8e9f-0a1b2c3d4e5f"], "strategy": "keep_latest", "dry_run": True}],
     "properties": {
         "thread_ids": {"type": "array", "items": _UUID},
         "strategy": _STRATEGY,

@@ -6,23 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.acceptance.processes import Lab, Process
 from tests.conftest import TEMPLATE, new_database
-from tests.unit.llm.tiny import save_model
-
-SLOW = {"context_length": 100_000, "max_output_tokens": 50_000, "parameters": 2_000_000, "capabilities": ["chat"]}
+from tests.unit.llm.tiny import save_slow_models
 
 
 @pytest.fixture(scope="session")
 def slow_models_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue with `slow`: random weights, some hundred tokens a second, tens of thousands an answer."""
-    folder = tmp_path_factory.mktemp("models")
-    save_model(folder / "slow", hidden=256, layers=4, window=100_000, tied=False, endless=True)
-    file = folder / "models.yaml"
-    file.write_text(yaml.safe_dump({"models": {"slow": {"path": "slow", **SLOW}}}))
-    return file
+    return save_slow_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def test_a_stream_tells_each_node_the_tokens_and_the_result(client: httpx.Client
     names = [name for name, _ in events]
     started = [data["node"] for name, data in events if name == "node_start"]
     ended = [data["node"] for name, data in events if name == "node_end"]
-    assert names[0] == "run" and names[-1] == "result" and "token" in names and "model" in names
+    assert names[:2] == ["metadata", "run"] and names[-1] == "result" and "token" in names and "model" in names
     assert started == ended and started[:4] == ["read_history", "analyze_task", "monitor_resources", "execute"]
     assert "call_tools" in ended and ended[-1] == "summarise"
     result = events[-1][1]
@@ -164,22 +164,44 @@ def test_models_and_health_tell_what_is_there(client: httpx.Client) -> None:
     assert health["status"] == "ok" and health["memory"]["budget_bytes"] > 0
 
 
-def test_sigterm_ends_streams_and_leaves_their_threads_resumable(lab: Lab, server: Process, database_url: str) -> None:
+def test_sigterm_ends_streams_and_their_runs_go_on_with_the_next_server(
+    lab: Lab, server: Process, database_url: str
+) -> None:
+    def runs() -> list[tuple[str, int]]:
+        with psycopg.connect(database_url) as connection:
+            return connection.execute("SELECT status, attempt FROM runs").fetchall()
+
+    body = {**LONG, "max_tokens": 2_000, "max_attempts": 1}
     with (
         httpx.Client(base_url=server.address(), timeout=60) as client,
-        client.stream("POST", "/orchestrate", json=LONG, headers=STREAM) as response,
+        client.stream("POST", "/orchestrate", json=body, headers=STREAM) as response,
     ):
         events = read_events(response)
+        run_id = next(data["run_id"] for name, data in events if name == "run")
         assert next(name for name, _ in events if name == "token")
         server.popen.send_signal(signal.SIGTERM)
         with suppress(httpx.RemoteProtocolError):  # cut off, not ended: the client can tell that it was not all
             list(events)
     server.popen.wait(timeout=30)
+    assert runs() == [("pending", 1)]
+    refused = lab.run("ask", "--resume", "--thread", thread_of(database_url))
+    assert refused.returncode == 2 and "in the queue" in refused.stderr
+    with (
+        lab.start("serve", "--port", "0") as again,
+        httpx.Client(base_url=again.address(), timeout=60) as client,
+        client.stream("GET", f"/runs/{run_id}/stream", headers={"Last-Event-ID": "-1"}) as response,
+    ):
+        told = list(read_events(response))
+    attempts = [data["attempt"] for name, data in told if name == "metadata"]
+    begun = [data["next"] for name, data in told if name == "run"]
+    # Stopping, the server let the node at work come to its end, if that was near.
+    assert attempts == [1, 2] and begun in ([[], ["execute"]], [[], ["validate_answer"]]) and told[-1][0] == "result"
+    assert runs() == [("success", 2)]
+
+
+def thread_of(database_url: str) -> str:
     with psycopg.connect(database_url) as connection:
-        assert connection.execute("SELECT status FROM runs").fetchall() == [("interrupted",)]
-    with lab.start("ask", "--json", "--resume") as process:
-        assert process.event("run")["data"]["next"] == ["execute"]
-        process.event("token", node="execute")
+        return str(connection.execute("SELECT thread_id FROM threads").fetchall()[0][0])
 
 
 def test_a_port_that_is_taken_is_told(lab: Lab, server: Process) -> None:

@@ -23,7 +23,7 @@ from langchain_core.messages import HumanMessage
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from server.lab import Lab, open_lab
-from server.runner import RunRequest
+from server.run_request import RunRequest
 from server.settings import read_settings
 
 WEIGHTS = Path(__file__).parents[2] / "llm" / "demo" / "weights"

@@ -60,11 +60,12 @@ class Gate(BaseAgent):
 
 @dataclass(frozen=True)
 class Served:
-    """`http` asks the application; `folder` is for the tests' own files."""
+    """`http` asks the application `app`; `folder` is for the tests' own files."""
 
     http: httpx.AsyncClient
     lab: Lab
     folder: Path
+    app: FastAPI
 
     async def ok(self, method: str, path: str, status: int = 200, **sent: Any) -> Any:
         """The JSON of an answer, which has this status."""
@@ -95,4 +96,4 @@ async def serving(postgres: str, folder: Path, **settings: Any) -> AsyncIterator
             # Errors of ours are answers; what the application does not catch is an error of the test.
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as http:
-                yield Served(http, app.state.lab, folder)
+                yield Served(http, app.state.lab, folder, app)

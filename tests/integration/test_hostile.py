@@ -21,7 +21,8 @@ from nodes.validate import validate
 from server.db.pool import open_database
 from server.db.runs import Runs
 from server.db.worker import open_worker
-from server.runner import Runner, RunRequest
+from server.run_request import RunRequest
+from server.runner import Runner
 from server.settings import Settings
 from state.context import Context
 from state.errors import BadRequest

@@ -13,7 +13,8 @@ import pytest
 from server.db.pool import open_database
 from server.db.runs import Runs
 from server.db.worker import open_worker
-from server.runner import Runner, RunRequest
+from server.run_request import RunRequest
+from server.runner import Runner
 from server.settings import Settings
 from server.streaming.events import Event
 from state.errors import BadRequest, Conflict, LabError, NotFound

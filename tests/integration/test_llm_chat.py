@@ -14,11 +14,13 @@ from langchain_core.tools import tool
 from llm.codec import Codec
 from llm.door import ModelDoor
 from llm.engine.base import Engine, Handle, Request
+from llm.leasing.holders import SOMEBODY
 from llm.leasing.leases import Lease
 from llm.models import LocalModels
 from state.errors import BadRequest, ContextOverflow, NotFound
 from state.models import CallMetrics, Sampling, Strategy
 from state.ports import ChatModels
+from state.resources import Holder
 from tests.unit.llm.tiny import END, make_catalog, make_codec, make_models
 
 
@@ -167,13 +169,15 @@ class Listening:
         self.requests: list[Request] = []
 
     @asynccontextmanager
-    async def lease(self, name: str, strategy: Strategy | None = None) -> AsyncIterator[Lease]:
-        async with self._door.lease(name, strategy) as lease:
+    async def lease(
+        self, name: str, strategy: Strategy | None = None, *, holder: Holder = SOMEBODY
+    ) -> AsyncIterator[Lease]:
+        async with self._door.lease(name, strategy, holder=holder) as lease:
             yield replace(lease, engine=ListeningEngine(lease.engine, self.requests))
 
     @contextmanager
-    def lease_sync(self, name: str, strategy: Strategy | None = None) -> Iterator[Lease]:
-        with self._door.lease_sync(name, strategy) as lease:
+    def lease_sync(self, name: str, strategy: Strategy | None = None, *, holder: Holder = SOMEBODY) -> Iterator[Lease]:
+        with self._door.lease_sync(name, strategy, holder=holder) as lease:
             yield replace(lease, engine=ListeningEngine(lease.engine, self.requests))
 
     def codec(self, name: str) -> Codec:

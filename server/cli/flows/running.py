@@ -18,7 +18,7 @@ from server.cli.flows.finding import DataDirOption, FlowArgument, quiet_settings
 from server.db.jobs import Job
 from server.job_requests import Asked
 from server.lab import TENANT, Lab
-from server.wire.executions import RunSettings
+from server.wire.executions import CrewSettings
 from state.errors import BadRequest
 
 MAX_INPUT_BYTES = 20_000_000
@@ -90,7 +90,7 @@ def resume(
 def read_run_settings(said: Mapping[str, object]) -> dict[str, Any]:
     """What of these is said, checked. Raises BadRequest that names the option."""
     try:
-        settings = RunSettings.model_validate({name: value for name, value in said.items() if value is not None})
+        settings = CrewSettings.model_validate({name: value for name, value in said.items() if value is not None})
     except ValidationError as error:
         wrong = error.errors()[0]
         raise BadRequest(f"--{str(wrong['loc'][0]).replace('_', '-')}: {wrong['msg']}") from error

@@ -12,7 +12,7 @@ import httpx
 
 from server.settings import Settings
 from server.streaming.sse import EVENT_STREAM
-from server.wire.lab import Health
+from server.wire.health import Health
 from server.wire.models import ModelInfo
 from state.errors import (
     BadRequest,

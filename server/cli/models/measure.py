@@ -18,6 +18,7 @@ from llm.engine.base import Done, Engine, Failed, Request
 from llm.models import LocalModels
 from state.errors import Broken, Unavailable
 from state.models import Sampling, Strategy
+from state.resources import Holder
 
 LOOK_SEC = 0.05
 """Memory is read this often; a peak between two looks is missed."""
@@ -82,7 +83,7 @@ async def measure(
     # It imports torch and transformers, too: seconds that a load in a running process does not take.
     await asyncio.to_thread(models.manager.codec, name)
     tell(f"loading {name}")
-    async with models.manager.lease(name, strategy) as lease:
+    async with models.manager.lease(name, strategy, holder=Holder("lab models bench")) as lease:
         # An answer that ends early would be measured at another length than the one that was asked for.
         lease.loaded.codec.eos_ids = frozenset()
         prompts = Prompts(lease.loaded.codec, plan)

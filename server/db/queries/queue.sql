@@ -33,9 +33,15 @@ WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
 FOR UPDATE;
 
 -- insert_run: the run, its first event, and its thread, made or there, as busy; `worker_id` where it is claimed at once
-WITH added AS (
-    INSERT INTO runs (run_id, tenant_id, thread_id, graph_id, assistant_id, status, metadata, kwargs, resumable,
-                      multitask_strategy, due_at, ready, max_attempts, worker_id, lease_token, attempt, started_at)
+WITH before AS (
+    -- What a run goes on with that brings nothing new: the run before it, which waits or was cut, as one execution.
+    SELECT coalesce(last.continues, last.run_id) AS run_id, last.request
+    FROM (SELECT * FROM runs WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s ORDER BY seq DESC LIMIT 1)
+         AS last
+    WHERE %(goes_on)s AND (last.status <> 'success' OR last.waits)
+), added AS (
+    INSERT INTO runs (run_id, tenant_id, thread_id, graph_id, assistant_id, status, metadata, kwargs, request, continues,
+                      resumable, multitask_strategy, due_at, ready, max_attempts, worker_id, lease_token, attempt, started_at)
     VALUES (%(run_id)s, %(tenant_id)s, %(thread_id)s, %(graph_id)s, %(assistant_id)s,
             CASE WHEN %(worker_id)s::bigint IS NULL THEN 'pending' ELSE 'running' END,
             -- On a thread that was there a run carries what is kept with the thread, and the name of its graph.
@@ -43,7 +49,8 @@ WITH added AS (
                       FROM threads AS kept
                       WHERE kept.tenant_id = %(tenant_id)s AND kept.thread_id = %(thread_id)s), '{}')
             || %(metadata)s::jsonb,
-            %(kwargs)s, %(resumable)s, %(multitask_strategy)s,
+            %(kwargs)s, coalesce((SELECT request FROM before), %(request)s), (SELECT run_id FROM before),
+            %(resumable)s, %(multitask_strategy)s,
             now() + %(after_seconds)s * interval '1 second', %(ready)s, %(max_attempts)s, %(worker_id)s::bigint,
             CASE WHEN %(worker_id)s::bigint IS NOT NULL THEN nextval('lease_tokens') END,
             CASE WHEN %(worker_id)s::bigint IS NULL THEN 0 ELSE 1 END,
@@ -125,12 +132,17 @@ RETURNING run_id;
 -- The thread is locked before: what this statement sees as pending is what there is.
 WITH over AS (
     UPDATE runs
-    SET status = %(status)s, finished_at = now(), updated_at = now(), output = %(output)s::json, error = %(error)s
+    SET status = %(status)s, finished_at = now(), updated_at = now(), output = %(output)s::json, error = %(error)s,
+        answer = %(answer)s, figures = %(figures)s::jsonb, waits = %(waits)s
     WHERE run_id = %(run_id)s AND status = 'running' AND lease_token = %(token)s
     RETURNING run_id, thread_id, tenant_id
 ), said AS (
     INSERT INTO run_events (tenant_id, run_id, first_seq, last_seq, lines)
     SELECT tenant_id, run_id, %(first_seq)s::bigint, %(last_seq)s::bigint, %(lines)s::bytea FROM over
+    -- A batch of which nobody knew whether it was kept comes again, and longer.
+    ON CONFLICT (run_id, first_seq) DO UPDATE
+    SET last_seq = excluded.last_seq, lines = excluded.lines
+    WHERE run_events.last_seq < excluded.last_seq
 ), kept AS (
     -- What a rollback would have put back.
     DELETE FROM writes_before_run WHERE run_id = (SELECT run_id FROM over)
@@ -167,7 +179,7 @@ SELECT EXISTS (SELECT 1 FROM next) AS waiting FROM over;
 UPDATE runs
 SET status = %(status)s, finished_at = now(), updated_at = now(), error = %(error)s
 WHERE run_id = %(run_id)s AND status = 'running' AND lease_token = %(token)s
-RETURNING run_id;
+RETURNING run_id, kwargs #>> '{stream_mode,0}' AS mode;
 
 -- add_webhook: what is told of a run that ended without a worker
 INSERT INTO webhook_deliveries (tenant_id, run_id, url, body)
@@ -197,6 +209,12 @@ SELECT pg_notify(channel, payload) FROM unnest(%s::text[], %s::text[]) AS said (
 INSERT INTO run_events (tenant_id, run_id, first_seq, last_seq, lines)
 SELECT %(tenant_id)s, %(run_id)s, last + 1, last + 1, %(lines)s
 FROM (SELECT coalesce(max(last_seq), 0) AS last FROM run_events WHERE run_id = %(run_id)s) AS said;
+
+-- add_last_event_of_lab: the same for a run that is streamed in the lab's words; nothing for others
+INSERT INTO run_events (tenant_id, run_id, first_seq, last_seq, lines)
+SELECT %(tenant_id)s, %(run_id)s, last + 1, last + 1, %(lines)s
+FROM (SELECT coalesce(max(last_seq), 0) AS last FROM run_events WHERE run_id = %(run_id)s) AS said
+WHERE EXISTS (SELECT 1 FROM runs WHERE run_id = %(run_id)s AND kwargs #>> '{stream_mode,0}' = 'lab');
 
 -- make_next_ready: the first pending run of a thread on which nothing runs
 UPDATE runs
@@ -248,7 +266,8 @@ FROM chosen, threads
 WHERE runs.run_id = chosen.run_id AND threads.thread_id = runs.thread_id
 RETURNING runs.run_id, runs.tenant_id, runs.thread_id, runs.assistant_id, runs.graph_id, runs.status, runs.metadata,
           runs.kwargs, runs.multitask_strategy, runs.created_at, runs.updated_at, runs.attempt, runs.resumable,
-          runs.error, runs.cancel, runs.lease_token, threads.temporary;
+          runs.error, runs.cancel, runs.lease_token, threads.temporary,
+          greatest(0, extract(epoch FROM now() - runs.due_at))::float AS waited_sec;
 
 -- next_due: seconds until the next delayed run is due
 SELECT extract(epoch FROM min(due_at) - now())::float AS seconds FROM runs WHERE ready;
@@ -315,6 +334,15 @@ LIMIT %(limit)s;
 
 -- outcome: how a run stands
 SELECT status, output::text AS output, error FROM runs WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s;
+
+-- standing: runs over all tenants that wait and that run, seconds that the oldest waits that could run, live processes
+SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
+       count(*) FILTER (WHERE status = 'running') AS running,
+       coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE ready AND due_at <= now())), 0)::float
+           AS oldest_wait_sec,
+       (SELECT count(*) FROM workers WHERE lease_until > now()) AS processes
+FROM runs
+WHERE status IN ('pending', 'running');
 
 -- counts: of runs by status, over all tenants
 SELECT status, count(*) AS count FROM runs WHERE status IN ('pending', 'running') GROUP BY status;

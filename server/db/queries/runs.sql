@@ -30,11 +30,24 @@ WHERE runs.run_id = held.run_id
   AND pg_try_advisory_xact_lock_shared(held.worker_id)
 RETURNING runs.run_id;
 
+-- begun_waiting: a run of the queue that has begun on this thread and waits for a worker
+SELECT run_id
+FROM runs
+WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s AND status = 'pending' AND attempt > 0;
+
 -- insert_running: a run that starts at once; runs_one_per_thread refuses a second one
+WITH before AS (
+    -- What a resumed run goes on with, as one execution.
+    SELECT coalesce(last.continues, last.run_id) AS run_id, last.request
+    FROM (SELECT * FROM runs WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s ORDER BY seq DESC LIMIT 1)
+         AS last
+    WHERE %(goes_on)s AND (last.status <> 'success' OR last.waits)
+)
 INSERT INTO runs (run_id, tenant_id, thread_id, graph_id, assistant_id, status, worker_id, lease_token, attempt, input,
-                  context, started_at)
+                  context, request, continues, started_at)
 VALUES (%(run_id)s, %(tenant_id)s, %(thread_id)s, %(graph_id)s, %(assistant_id)s, 'running', %(worker_id)s,
-        nextval('lease_tokens'), 1, %(input)s, %(context)s, now())
+        nextval('lease_tokens'), 1, %(input)s, %(context)s, coalesce((SELECT request FROM before), %(request)s),
+        (SELECT run_id FROM before), now())
 RETURNING lease_token;
 
 -- make_next_ready: where runs of the queue wait on a thread, the first of them can be claimed
@@ -49,9 +62,9 @@ WHERE run_id = (
 )
 RETURNING run_id;
 
--- set_thread_status
+-- set_thread_status: what it asked before is answered, or is asked by a run that tells its caller alone
 UPDATE threads
-SET status = %(status)s, updated_at = now()
+SET status = %(status)s, updated_at = now(), interrupts = '{}'
 WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s;
 
 -- running_run: the run at work on a thread
@@ -66,7 +79,8 @@ WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s;
 
 -- finish_run: only from running, only by the worker that runs it
 UPDATE runs
-SET status = %(status)s, result = %(result)s, error = %(error)s, finished_at = now(), updated_at = now()
+SET status = %(status)s, result = %(result)s, error = %(error)s, finished_at = now(), updated_at = now(),
+    answer = %(answer)s, figures = %(figures)s::jsonb
 WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND status = 'running' AND worker_id = %(worker_id)s
 RETURNING run_id;
 
@@ -94,7 +108,8 @@ WITH newest AS MATERIALIZED (
     ORDER BY seq DESC
     LIMIT 1
 )
-SELECT run_id, thread_id, graph_id, status, input, context, result, error, created_at, started_at, finished_at,
+SELECT run_id, thread_id, graph_id, status, input,
+       coalesce(context, (kwargs -> 'context')::jsonb) AS context, result, error, created_at, started_at, finished_at,
        CASE WHEN status = 'running' THEN pg_try_advisory_xact_lock_shared(worker_id) ELSE false END AS abandoned
 FROM newest;
 
@@ -112,7 +127,8 @@ SELECT run_id, thread_id, graph_id, status, input, context, result, error, creat
 FROM recent
 ORDER BY seq DESC;
 
--- last_unfinished: of the threads whose newest run neither succeeded nor waits nor runs, the one with the latest run
+-- last_unfinished: of the threads whose newest run did not come to an end, nor waits nor runs, the one with the latest
+-- A run of the queue that stopped for an answer is a success; its thread says that it waits.
 WITH newest AS MATERIALIZED (
     SELECT DISTINCT ON (thread_id) thread_id, seq, status, worker_id
     FROM runs
@@ -123,7 +139,7 @@ SELECT threads.thread_id, threads.graph_id, threads.metadata, threads.created_at
        CASE WHEN threads.status = 'busy' THEN 'error' ELSE threads.status END AS status
 FROM newest
 JOIN threads ON threads.tenant_id = %(tenant_id)s AND threads.thread_id = newest.thread_id
-WHERE newest.status NOT IN ('success', 'pending')
+WHERE (newest.status NOT IN ('success', 'pending') OR newest.status = 'success' AND threads.status = 'interrupted')
   AND (%(graph_id)s::text IS NULL OR threads.graph_id = %(graph_id)s)
   AND CASE WHEN newest.status = 'running' THEN pg_try_advisory_xact_lock_shared(newest.worker_id) ELSE true END
 ORDER BY newest.seq DESC

@@ -110,7 +110,7 @@ async def test_headers_that_clients_read_are_exposed(http: httpx.AsyncClient) ->
 async def test_location_is_exposed(http: httpx.AsyncClient) -> None:
     response = await http.get("/ok", headers={"origin": STUDIO})
     assert response.headers["access-control-expose-headers"] == (
-        "x-pagination-total, x-pagination-next, content-location, location"
+        "x-pagination-total, x-pagination-next, content-location, location, x-execution-id"
     )
     assert response.headers["access-control-allow-origin"] == STUDIO
 

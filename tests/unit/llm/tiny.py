@@ -129,3 +129,14 @@ def make_models(catalog: Catalog, *, budget_bytes: int = 10_000_000, keep_alive:
     meter = FixedMeter(Memory(ram_total=2**34, ram_free=2**34))
     manager = ModelManager(catalog, loader, open_engine, meter, budget_bytes=budget_bytes, keep_alive=keep_alive)
     return LocalModels(catalog, loader, manager, default_model="tiny")
+
+
+SLOW = {"context_length": 100_000, "max_output_tokens": 50_000, "parameters": 2_000_000, "capabilities": ["chat"]}
+
+
+def save_slow_models(folder: Path) -> Path:
+    """A catalogue with `slow`: random weights, some hundred tokens a second, tens of thousands an answer."""
+    save_model(folder / "slow", hidden=256, layers=4, window=100_000, tied=False, endless=True)
+    file = folder / "models.yaml"
+    file.write_text(yaml.safe_dump({"models": {"slow": {"path": "slow", **SLOW}}}))
+    return file

@@ -1,0 +1,173 @@
+"""Sends requests made up from /openapi.json, and holds what is answered against it.
+
+By hand, for as long as one likes: `python -m tests.acceptance.fuzzing.campaign --examples 200`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import hypothesis
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase
+from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.transport import Response
+from schemathesis.generation import GenerationMode
+from schemathesis.generation.case import Case
+from schemathesis.schemas import APIOperation, BaseSchema
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.acceptance.fuzzing.seeds import SHORT, Seeds
+
+CHECKS: list[CheckFunction] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+"""Left out are those that hold requests against the description (is every valid one accepted, every invalid one
+refused?): bodies of the Agent Server's routes are described in the reference's structure, which says less than is
+checked, and parameters that nobody knows are passed over, as there."""
+TEMPORARY = {503: "nothing is here to do it with: no model server, no file to fetch, offline", 504: "too slow"}
+"""Errors of the server's that are answers: what was asked for is right, and cannot be done now."""
+ENDLESS = "/threads/{thread_id}/stream"
+"""Ends when its client leaves."""
+SEC, ENDLESS_SEC = 60, 0.3
+"""How long an answer is waited for."""
+
+
+@dataclass
+class Campaign:
+    """What was asked so far, and what was wrong."""
+
+    address: str
+    examples: int
+    """Made-up requests of each operation, half of them invalid ones."""
+    statuses: Counter[int] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    slowest: tuple[float, str] = (0.0, "")
+
+    def run(self, only: str = "") -> None:
+        """Each operation whose label, such as `GET /threads/{thread_id}`, holds `only`."""
+        schema = schemathesis.openapi.from_url(f"{self.address}/openapi.json")
+        with httpx.Client(base_url=self.address, timeout=SEC) as http, requests.Session() as session:
+            seeds = Seeds(http)
+            for operation in operations(schema):
+                if only in operation.label:
+                    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                        self._ask(operation, mode, seeds, session)
+
+    def _ask(self, operation: APIOperation, mode: GenerationMode, seeds: Seeds, session: requests.Session) -> None:
+        numbers = iter(range(10**9))
+
+        @hypothesis.settings(
+            max_examples=max(1, self.examples // 2),
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: Case) -> None:
+            # Not raised to hypothesis: what the server holds has changed, so that the same may not be so again.
+            self._told(case, next(numbers), seeds, session)
+
+        with suppress(hypothesis.errors.Unsatisfiable):  # an operation that takes nothing cannot be asked wrongly
+            ask()
+
+    def _told(self, case: Case, number: int, seeds: Seeds, session: requests.Session) -> None:
+        # Each fourth request names things that there are not.
+        tame(case, seeds if number % 4 != 3 else None)
+        begun = time.monotonic()
+        limit = ENDLESS_SEC if case.operation.path == ENDLESS else SEC
+        try:
+            response = case.call(session=session, timeout=limit)
+        except requests.RequestException as error:
+            self.wrong.append(f"{case.operation.label}: {error!r}\n{case.as_curl_command()}")
+            return
+        self.slowest = max(self.slowest, (time.monotonic() - begun, case.operation.label))
+        self.statuses[response.status_code] += 1
+        try:
+            case.validate_response(response, checks=checks_for(response))
+        except FailureGroup as failures:
+            self.wrong.append(f"{case.operation.label}: {failures}")
+
+
+def operations(schema: BaseSchema) -> Iterator[APIOperation]:
+    """All that are described, deletions last."""
+    found = [result.ok() for result in schema.get_all_operations()]
+    yield from sorted(found, key=lambda one: (one.method == "delete", one.path))
+
+
+def checks_for(response: Response) -> list[CheckFunction]:
+    """All; a status of TEMPORARY is no mistake of the server's."""
+    return [check for check in CHECKS if check is not not_a_server_error or response.status_code not in TEMPORARY]
+
+
+def tame(case: Case, seeds: Seeds | None) -> None:
+    """Name things that there are, where `seeds` are given; ask for nothing that takes long, or reaches others."""
+    path, new = case.operation.path, case.operation.method.lower() == "delete"
+    if seeds is not None:
+        for values in (case.path_parameters, case.query):
+            for name in list(values or ()):
+                known = seeds.named(name, path, new=new)
+                if known is not None:
+                    values[name] = known
+    if isinstance(case.body, dict):
+        case.body = tamed(case.body, path, seeds)
+    elif isinstance(case.body, list):
+        case.body = [tamed(item, path, seeds) if isinstance(item, dict) else item for item in case.body[:3]]
+
+
+def tamed(body: Mapping[str, Any], path: str, seeds: Seeds | None) -> dict[str, Any]:
+    """A body that names what there is, and asks for short answers at once."""
+    told = dict(body)
+    if seeds is not None:
+        known = {name: seeds.named(name, path, new=False) for name in told if name.endswith("_id")}
+        told |= {name: value for name, value in known.items() if value is not None}
+        told |= {"model": "demo"} if isinstance(told.get("model"), str) else {}
+    if path in ("/inference", "/orchestrate", "/api/v1/execute"):
+        told |= {name: value for name, value in SHORT.items() if path != "/inference" or name == "max_tokens"}
+        told.pop("parameters", None)
+    if "runs" in path and isinstance(told.get("context"), dict | None):
+        told["context"] = {**(told.get("context") or {}), **SHORT}
+        if isinstance(told.get("after_seconds"), int | float):
+            told["after_seconds"] = 0
+    return told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("address", help="of a server that may be written to, such as http://127.0.0.1:8123")
+    parser.add_argument("--examples", type=int, default=100, help="requests of each operation")
+    parser.add_argument("--only", default="", help="operations whose `METHOD /path` holds this")
+    asked = parser.parse_args()
+    campaign = Campaign(asked.address, asked.examples)
+    begun = time.monotonic()
+    campaign.run(asked.only)
+    print("\n\n".join(campaign.wrong))
+    print(f"{campaign.statuses.total()} requests in {time.monotonic() - begun:.0f} s: {dict(campaign.statuses)}")
+    print(
+        f"{len(campaign.wrong)} answers are wrong; the slowest took {campaign.slowest[0]:.1f} s, {campaign.slowest[1]}"
+    )
+    raise SystemExit(bool(campaign.wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""What the made-up requests find on the server: one of each kind of thing, and new ones for those that delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import httpx
+
+PROMPT = "What is 6*7?"
+SHORT = {"max_tokens": 4, "max_attempts": 1}
+"""So that no answer takes long."""
+
+
+@dataclass
+class Seeds:
+    """Makes things on a server, and knows one of each kind."""
+
+    http: httpx.Client
+    numbers: count[int] = field(default_factory=count)
+    known: dict[str, str] = field(default_factory=dict)
+
+    def named(self, parameter: str, path: str, *, new: bool) -> str | None:
+        """What a parameter of this name can stand for in this path; None: nothing is known of it.
+
+        `new`: made now, to be deleted.
+        """
+        kind = "model" if path.startswith("/models/") and parameter == "name" else parameter
+        if kind == "execution_id" and path.startswith("/api/v1/history"):
+            kind = "run_id"
+        make = self._makers.get(kind)
+        if make is None:
+            return None
+        if new:
+            return make()
+        if kind not in self.known:
+            self.known[kind] = make()
+        return self.known[kind]
+
+    @property
+    def _makers(self) -> Mapping[str, Callable[[], str]]:
+        return {
+            "thread_id": lambda: self._made("POST", "/threads", {"metadata": {"seed": True}})["thread_id"],
+            "run_id": self._run,
+            "checkpoint_id": self._checkpoint,
+            "assistant_id": lambda: self._made("POST", "/assistants", {"graph_id": "direct", "context": SHORT})[
+                "assistant_id"
+            ],
+            "cron_id": lambda: self._made(
+                "POST", "/runs/crons", {"assistant_id": "direct", "schedule": "0 0 1 1 *", "enabled": False}
+            )["cron_id"],
+            "agent_id": self._agent,
+            "crew_id": self._crew,
+            "flow_id": self._flow,
+            "job_id": self._job,
+            "execution_id": self._execution,
+            "model": lambda: "demo",
+            "model_key": lambda: "demo",
+            "namespace": lambda: "memories",
+            "key": self._item,
+        }
+
+    def _run(self) -> str:
+        """On the thread that is known, so that paths of both are right."""
+        thread = self.named("thread_id", "", new=False)
+        body = {"assistant_id": "direct", "input": {"messages": [{"role": "user", "content": PROMPT}]}}
+        asked = {**body, "context": SHORT, "stream_resumable": True}
+        run = self._made("POST", f"/threads/{thread}/runs", asked)
+        self.http.get(f"/threads/{thread}/runs/{run['run_id']}/join")
+        return str(run["run_id"])
+
+    def _checkpoint(self) -> str:
+        self.named("run_id", "", new=False)
+        state = self._made("GET", f"/threads/{self.known['thread_id']}/state")
+        return str(state["checkpoint_id"])
+
+    def _agent(self) -> str:
+        agent = f"agent-{next(self.numbers)}"
+        # Nobody listens there: calls and health checks fail at once.
+        self._made("POST", "/agents", {"agent_id": agent, "endpoint": "http://127.0.0.1:9", "capabilities": ["seeing"]})
+        return agent
+
+    def _crew(self) -> str:
+        crew = {"crew_id": f"crew-{next(self.numbers)}", "agents": [{"agent_id": "one", "agent_class": "Echo"}]}
+        return str(self._made("PUT", "/api/v1/crew", crew)["crew_id"])
+
+    def _flow(self) -> str:
+        flow = f"flow-{next(self.numbers)}"
+        nodes = [{"id": "one", "agent_id": "Echo"}]
+        self._made("POST", "/flows", {"flow_id": flow, "nodes": nodes, "entry_point": "one", "exit_points": "one"})
+        return flow
+
+    def _job(self) -> str:
+        crew = self.named("crew_id", "", new=False)
+        return str(self._made("POST", "/api/v1/crew/execute", {"crew_id": crew, "query": "?", "wait": True})["job_id"])
+
+    def _execution(self) -> str:
+        flow = self.named("flow_id", "", new=False)
+        return str(self._made("POST", "/flows/execute", {"flow_id": flow, "query": "?", "wait": True})["execution_id"])
+
+    def _item(self) -> str:
+        self._made("PUT", "/store/items", {"namespace": ["memories"], "key": "language", "value": {"speaks": "es"}})
+        return "language"
+
+    def _made(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.http.request(method, path, json=body)
+        assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PROMPT
 
-.PHONY: setup ask serve test check acceptance crashes bench clean
+.PHONY: setup ask serve test check acceptance crashes fuzz bench clean
 
 setup: $(READY)
 
@@ -52,6 +52,11 @@ $(REFERENCE)/.ready: tests/acceptance/protocol/reference.txt
 # A hundred runs through each way to die, figures printed.
 crashes: $(READY)
 	$(BIN)/python -m tests.acceptance.crashes.campaign --runs 100 $(ARGS)
+
+# Requests made up from the whole of /openapi.json, so many of each operation, an hour or so: make fuzz EXAMPLES=200
+EXAMPLES ?= 100
+fuzz: $(READY)
+	LAB_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout 0 tests/acceptance/test_schemathesis.py $(ARGS)
 
 bench: $(READY) $(REFERENCE)/.ready
 	export LAB_REFERENCE=$(CURDIR)/$(REFERENCE)/bin/langgraph; for file in tests/benchmarks/bench_*.py; do $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; echo; done

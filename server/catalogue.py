@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 from pydantic import ValidationError
 
@@ -34,8 +33,7 @@ def _describe(models: LocalModels, card: ModelCard, reading: Reading) -> ModelIn
     here, per_token, problem = False, 0, None
     try:
         here = models.is_here(card.name)
-        needed = {strategy: models.bytes_needed(card.name, strategy) for strategy in get_args(Strategy)}
-        per_token = models.kv_bytes_per_token(card.name)
+        needed, per_token = models.sizes(card.name)
     except LabError as error:  # one damaged model must not hide the others
         problem = str(error)
     fits = [

@@ -16,7 +16,7 @@ from server.health import (
     judge_messages,
     judge_queue,
     judge_worker,
-    look_at,
+    look_at_all,
 )
 from server.lab import Lab
 from server.run_queue.worker import SLOTS
@@ -50,13 +50,12 @@ def database_part(lab: Lab) -> Part:
 
 
 async def check_ready(lab: Lab) -> None:
-    """Raises Unavailable with the reason: the first of what is asked in turn."""
+    """Raises Unavailable with the reason, of several the one that stands first here."""
     if lab.queue.stopping:
         raise Unavailable("this server is stopping; ask another one")
-    for part in (database_part(lab), _migrations(lab), _models(lab)):
-        finding = (await look_at(part)).finding
-        if finding.status != "ok":
-            raise Unavailable(f"{part.name}: {finding.detail}")
+    for looked in await look_at_all([database_part(lab), _migrations(lab), _models(lab)]):
+        if looked.finding.status != "ok":
+            raise Unavailable(f"{looked.part.name}: {looked.finding.detail}")
 
 
 def _migrations(lab: Lab) -> Part:

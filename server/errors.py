@@ -14,9 +14,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from graphs.flows.faults import MAX_FAULTS, FlowErrors
 from server.routes.whole import ClientGone
 from server.telemetry.access import execution_id, path_of
-from server.wire.mistakes import MAX_TOLD, Invalid, Mistake
+from server.wire.mistakes import MAX_TOLD, Invalid, Mistake, where
 from state.errors import LabError
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,16 @@ def title_of(status: int) -> str:
         return "Error"
 
 
+def mistakes_of(error: LabError) -> Sequence[Mistake]:
+    """Field by field, where it is known which ones are wrong: in a body, or in a definition."""
+    match error:
+        case Invalid():
+            return error.mistakes
+        case FlowErrors():
+            return [Mistake(where(fault.path), fault.message) for fault in error.faults[:MAX_FAULTS]]
+    return ()
+
+
 def refused(
     scope: Scope,
     status: int,
@@ -88,8 +99,7 @@ def install_error_handlers(app: FastAPI) -> None:
     async def _lab_error(request: Request, error: LabError) -> JSONResponse:
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        errors = error.mistakes if isinstance(error, Invalid) else ()
-        return refused(request.scope, error.status, str(error), errors=errors)
+        return refused(request.scope, error.status, str(error), errors=mistakes_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def _validation_error(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from server.execution_request import TeamRequest, crew_of, planned
+from server.histories import Whole
 from server.lab import Lab
 from server.run_queue.shapes import Run
+from server.streaming.events import Event
+from server.streaming.frames import Frame
+from server.streaming.lab_nodes import nodes_of
 from server.streaming.lab_stream import LAB
-from server.wire.execute import OWN_MARKS, ExecutionRequest
+from server.wire.execute import ExecutionRequest
+from server.wire.execution_view import OWN_MARKS
 from server.wire.executions import now
 from server.wire.history import whole_view
 
@@ -55,6 +60,13 @@ async def _begin_team(
     )
 
 
-async def executed(lab: Lab, tenant: str, run: Run) -> Mapping[str, Any]:
-    """The ExecutionResult of a run that has ended: what the history tells of it. Raises NotFound: it is deleted."""
-    return whole_view(await lab.histories.whole(tenant, run.run_id), now())
+async def executed(lab: Lab, tenant: str, run: Run, last: Event, noted: Sequence[Frame]) -> Mapping[str, Any]:
+    """The ExecutionResult of a run that has ended so: what the history tells of it. Raises NotFound: it is deleted.
+
+    `noted`: its events that tell of nodes. The history would read them once more: with what stands around them that is
+    half of what a short answer costs.
+    """
+    execution = await lab.histories.rows.ended(tenant, run.run_id)
+    if execution is None or execution.execution_id != run.run_id:  # it goes on with runs before it: so do its nodes
+        return whole_view(await lab.histories.whole(tenant, run.run_id), now())
+    return whole_view(Whole(execution, nodes_of(noted), last.data.get("interrupts") or ()), now())

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from server.job_requests import Asked
 from server.run_request import RunRequest
-from server.wire.execute import OWN_MARKS, TEAM, ExecutionRequest
+from server.wire.execute import ExecutionRequest
+from server.wire.execution_view import OWN_MARKS, TEAM
 from server.wire.lab import ModelSettings
 from state.errors import BadRequest
 from state.flows import AgentSpec, CrewSpec

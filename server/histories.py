@@ -99,12 +99,9 @@ class Histories:
         parts = await self.rows.parts(tenant, execution.execution_id)
         if execution.in_flight:
             await self._stop(tenant, execution, parts)
-        thread_id = await self.rows.delete(tenant, execution)
+        await self.rows.delete(tenant, execution)
         for part in parts:
             await self._store_of(tenant).adelete(remembered_runs(None), str(part.run_id))
-        if thread_id is not None:
-            with suppress(NotFound):  # somebody else deletes it, too
-                await self._threads.delete(tenant, thread_id)
 
     async def _stop(self, tenant: str, execution: Execution, parts: Sequence[PartOf]) -> None:
         if parts and parts[-1].foreground:

@@ -15,8 +15,8 @@ from server.run_queue.digest import request_of
 from server.run_queue.shapes import Ending, Run
 from server.run_queue.webhooks import delivery
 from server.streaming.lab_stream import is_lab
-from server.wire.execute import Execution
-from server.wire.execute import execution_view as lab_view
+from server.wire.execution_view import Execution
+from server.wire.execution_view import execution_view as lab_view
 from server.wire.executions import execution_view, job_view, now
 from server.wire.progress import progress_of
 from server.wire.values import encode

@@ -40,8 +40,9 @@ from server.db.timing import timed
 from server.db.worker import open_worker
 from server.definitions import Definitions, Source
 from server.executions import Executions
-from server.job_webhook import cancelled_delivery, job_delivery
 from server.histories import Histories
+from server.history_sweep import HistorySweeper
+from server.job_webhook import cancelled_delivery, job_delivery
 from server.lab_runs import LabRuns
 from server.later import Later
 from server.messages.bus import Bus
@@ -152,6 +153,7 @@ async def open_lab(
             thread_states = ThreadStates(threads, application, database.checkpointer, database.store_of)
             interval = None if ttl is None else ttl.sweep_interval_minutes
             limit = LIMIT if ttl is None else ttl.sweep_limit
+            history = History(database.pool, database.dsn)
             retention = Retention(database.pool, database.dsn, interval_minutes=interval, limit=limit)
             definitions = Definitions(assistants, staff, settings.allowed_networks)
             webhooks_on = config is None or not config.http.disable_webhooks
@@ -191,6 +193,9 @@ async def open_lab(
                     environment=process_environment(),
                 ) as webhooks,
                 retention.running() if works else nullcontext(),
+                HistorySweeper(history, settings.history_days).running()
+                if works and settings.history_days is not None
+                else nullcontext(),
                 sweeper.running() if works else nullcontext(),
                 CronScheduler(crons, queue, cron_runs(assistants), _now).running() if works else nullcontext(),
             ):
@@ -215,7 +220,7 @@ async def open_lab(
                     bus=opened.bus,
                     definitions=definitions,
                     histories=Histories(
-                        History(database.pool, database.dsn),
+                        history,
                         RunEvents(database.pool, database.dsn, database.committer),
                         queue,
                         threads,

@@ -29,6 +29,7 @@ from server.snapshots import snapshot
 from server.streaming.events import Event
 from server.streaming.frames import END, Frame
 from server.streaming.hub import Hub
+from server.streaming.lab_nodes import NODES
 from server.streaming.lab_stream import CANCELLED, LAB, LAST, last_of, raised
 from state.errors import Conflict, NotFound, Unavailable
 
@@ -72,8 +73,8 @@ class LabRuns:
         """Put a run into the queue; when this returns it is durable.
 
         `run_id`: the request's execution id. `timeout_sec`: bound of the whole run, from its begin. `on_disconnect`:
-        kept with it, for those who listen. `webhook`: checked by the caller. Raises BadRequest, NotFound, Conflict: another run is at work on the
-        thread, it belongs to another graph, or there is nothing to resume.
+        kept with it, for those who listen. `webhook`: checked by the caller. Raises BadRequest, NotFound, Conflict:
+        another run is at work on the thread, it belongs to another graph, or there is nothing to resume.
         """
         self.check(request)
         graph_id = self._application.lab_graph(request.graph)
@@ -96,16 +97,19 @@ class LabRuns:
         ours = {"stream_mode": [LAB], "timeout_sec": timeout_sec, "on_disconnect": on_disconnect}
         return await self._queue.admit(tenant, replace(new, run_id=run_id, kwargs={**new.kwargs, **ours}))
 
-    async def ended(self, tenant: str, run: Run) -> Event:
+    async def ended(self, tenant: str, run: Run, noted: list[Frame] | None = None) -> Event:
         """Wait for the end of a run: `result`, or `interrupt` with all that is asked as `interrupts`.
 
-        Raises what ended it otherwise, any error of the tree; Unavailable where this process stops first.
+        `noted` is given the events that tell of nodes, so that nobody has to read them again. Raises what ended it
+        otherwise, any error of the tree; Unavailable where this process stops first.
         """
         ends: list[Event] = []
         over = False
         async for frames in self._hub.read(tenant, run, 0):
             ends += [_event(frame) for frame in frames if frame.name in LAST]
             over = frames[-1].name == END
+            if noted is not None:
+                noted += [frame for frame in frames if frame.name in NODES]
         last = last_of(ends)
         if last is None:
             if self._hub.leaving and not over:

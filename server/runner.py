@@ -67,7 +67,7 @@ class Runner:
         bind_contextvars(run_id=str(run_id), thread_id=str(thread_id), graph=request.graph)
         config["metadata"] = {"run_id": str(run_id), "graph_id": request.graph}
         status: Outcome = "interrupted"
-        error, result = None, None
+        error, result, waits = None, None, False
         try:
             # Read again now that the thread is ours: another run may have finished it meanwhile.
             before = await graph.aget_state(config)
@@ -88,7 +88,8 @@ class Runner:
                     for event in translator.translate(part):
                         yield event
             after = await graph.aget_state(config)
-            if not after.interrupts:
+            waits = bool(after.interrupts)
+            if not waits:
                 status, result = "success", to_json(after.values["result"])
         except LabError as failure:
             status, error = "error", str(failure)
@@ -101,7 +102,7 @@ class Runner:
             status, error = "error", f"{type(failure).__name__}: {failure}"
             raise Broken(f"the run failed: {error}") from failure
         finally:
-            await self._record(run_id, status, result, error)
+            await self._record(run_id, status, result, error, waits=waits)
         # Told only now: whoever has seen the end of a run finds it recorded.
         for pending in after.interrupts:
             yield Event("interrupt", {**identity, "interrupt_id": pending.id, "value": to_json(pending.value)})
@@ -120,10 +121,10 @@ class Runner:
         before = await self._runs.newest_run(thread_id) if request.resume else None
         return continued(request, before.context if before else None)
 
-    async def _record(self, run_id: UUID, status: Outcome, result: object, error: str | None) -> None:
+    async def _record(self, run_id: UUID, status: Outcome, result: object, error: str | None, *, waits: bool) -> None:
         """Write the outcome down. Raises Conflict when a result came after another process took the run over."""
         try:
-            await self._runs.finish(run_id, status, result=result, error=error)
+            await self._runs.finish(run_id, status, result=result, error=error, waits=waits)
         except Conflict as lost:
             if status == "success":
                 raise

@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     health_interval: float = Field(30.0, ge=1.0, le=86_400.0)
     message_queue: int = Field(1_000, ge=1, le=1_000_000)
     message_days: float = Field(30.0, gt=0.0, le=36_500.0)
+    history_days: float | None = Field(None, gt=0.0, le=36_500.0)
     offline: bool = False
     hub_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     hf_token: SecretStr | None = Field(None, validation_alias="HF_TOKEN")

@@ -25,7 +25,12 @@ for _name in [
 ]:
     if _name not in _TOLD:
         del os.environ[_name]
-os.environ |= {"HF_HUB_OFFLINE": "1", "LANGGRAPH_STRICT_MSGPACK": "true"}
+os.environ |= {
+    "HF_HUB_OFFLINE": "1",
+    "LANGGRAPH_STRICT_MSGPACK": "true",
+    # Each client of httpx reads all authorities of the web when it is made, 30 ms of CPU; tests call none of them.
+    "SSL_CERT_FILE": str(Path(__file__).with_name("authority.pem")),
+}
 
 from server.db.embedded import open_embedded  # noqa: E402
 from server.db.migrate import migrate  # noqa: E402

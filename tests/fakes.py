@@ -24,7 +24,10 @@ CARD = ModelCard(name="fake", path="fake", context_length=2_000, parameters=1_00
 
 
 class ScriptedChatModel(BaseChatModel):
-    """Says the scripted messages in turn, word by word; remembers each prompt and what was bound; a token a word."""
+    """Says the scripted messages in turn, word by word (some words at a time where there are thousands).
+
+    Remembers each prompt and what was bound; a token a word.
+    """
 
     # Any: pydantic would copy a list, and all chat models of one FakeModels share these.
     script: Any = Field(repr=False)
@@ -40,7 +43,7 @@ class ScriptedChatModel(BaseChatModel):
         self.bound.append({name: value for name, value in kwargs.items() if name in ("tools", "response_format")})
         said = next(self.script)
         reply = said if isinstance(said, AIMessage) else AIMessage(content=said)
-        for piece in re.split(r"(?<=\s)", reply.text):
+        for piece in _pieces(reply.text):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         calls = [tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"]) for c in reply.tool_calls]
         usage = UsageMetadata(input_tokens=1, output_tokens=len(reply.text.split()), total_tokens=1)
@@ -61,6 +64,12 @@ class ScriptedChatModel(BaseChatModel):
 
     def get_num_tokens_from_messages(self, messages: Sequence[Any], tools: Any = None) -> int:
         return sum(len(message.text.split()) for message in messages)
+
+
+def _pieces(text: str) -> list[str]:
+    words = re.split(r"(?<=\s)", text)
+    at_once = 1 + len(words) // 1_000
+    return ["".join(words[start : start + at_once]) for start in range(0, len(words), at_once)]
 
 
 class FakeModels:

@@ -45,12 +45,17 @@ def is_whole(folder: Path) -> bool:
 
 def snapshot_folder(card: ModelCard, cache_dir: Path | None) -> Path:
     """Where the files of a model of the hub are once fetched."""
-    return repository_folder(card, cache_dir) / "snapshots" / str(card.revision)
+    # In one step: pathlib parses the whole path again at each `/`, and a list of models looks at each several times.
+    return Path(_hub_cache(cache_dir), _repository(card), "snapshots", str(card.revision))
 
 
 def repository_folder(card: ModelCard, cache_dir: Path | None) -> Path:
     """The hub's cache of one repository; `cache_dir` None: the machine's shared one (HF_HOME)."""
-    return hub_cache(cache_dir) / f"models--{str(card.repo).replace('/', '--')}"
+    return Path(_hub_cache(cache_dir), _repository(card))
+
+
+def _repository(card: ModelCard) -> str:
+    return f"models--{str(card.repo).replace('/', '--')}"
 
 
 def lock_file(card: ModelCard, cache_dir: Path | None) -> Path:
@@ -61,9 +66,13 @@ def lock_file(card: ModelCard, cache_dir: Path | None) -> Path:
 
 def hub_cache(cache_dir: Path | None) -> Path:
     """The folder of all repositories."""
+    return Path(_hub_cache(cache_dir))
+
+
+def _hub_cache(cache_dir: Path | None) -> str | Path:
     if cache_dir is not None:
         return cache_dir
     # Reads the environment when it is imported, as every program does that shares this cache.
     from huggingface_hub.constants import HF_HUB_CACHE  # noqa: PLC0415
 
-    return Path(HF_HUB_CACHE)
+    return HF_HUB_CACHE

@@ -51,7 +51,7 @@ async def _work(settings: Settings, *, with_parent: bool) -> None:
     config = read_config(settings.config) if settings.config is not None else None
     async with (
         open_lab(settings, config, works=True) as lab,
-        open_metrics_port(lambda: scrape(lab), settings.host, settings.metrics_port),
+        open_metrics_port(lambda: scrape(lab, serves=False), settings.host, settings.metrics_port),
     ):
         log.info("running what is queued for: %s (Ctrl-C stops)", ", ".join(lab.application.names))
         await stop.wait()

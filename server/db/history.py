@@ -14,18 +14,22 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
 
 from server.db.checkpoints import Pool
 from server.db.jobs import IN_FLIGHT, JobStatus, job_status, runs_of_status
 from server.db.json_values import storable_text
 from server.db.repository import Query, Repository
 from server.db.runs import ABANDONED
+from server.db.upkeep import Upkeep
 from server.run_queue.shapes import RunStatus
 from state.errors import BadRequest
 
 FEW = 1_000
 """Hits that are looked up one by one. Where there are more, the newest executions are gone through: soon enough have
 the words in them."""
+_ANY_TENANT = ""
 _CURSOR = b"h1"
 """Begins every cursor; what another version made is refused."""
 
@@ -150,6 +154,11 @@ class History(Repository):
             rows = await query("one", {"run_id": run_id, "gone": gone})
         return _execution(rows[0], gone) if rows else None
 
+    async def ended(self, tenant: str, run_id: UUID) -> Execution | None:
+        """The same of a run of the queue that has just ended: there is nobody to look for."""
+        rows = await self._ask(tenant, "one", {"run_id": run_id, "gone": []})
+        return _execution(rows[0], ()) if rows else None
+
     async def parts(self, tenant: str, execution_id: UUID) -> Sequence[PartOf]:
         """The runs of an execution, in order."""
         rows = await self._ask(tenant, "parts", {"execution_id": execution_id})
@@ -160,18 +169,40 @@ class History(Repository):
         where = {"thread_id": execution.thread_id, "run_id": execution.run_id}
         return bool((await self._ask(tenant, "is_newest", where))[0]["newest"])
 
-    async def delete(self, tenant: str, execution: Execution) -> UUID | None:
-        """Delete its runs, none of which may be in flight, with their events.
-
-        Its thread, where it was made for it and nothing else has run on it: the caller deletes that one.
-        """
-        async with self._transaction(tenant) as query:
+    async def delete(self, tenant: str, execution: Execution) -> None:
+        """Delete its runs but for one that is in flight, with their events, and its thread where it was made for it and
+        nothing else has run on it."""
+        async with self._transaction_on(tenant) as (query, connection):
+            await query("lock_thread", {"thread_id": execution.thread_id})
             gone = await _gone(query)
             runs = [row["run_id"] for row in await query("parts", {"execution_id": execution.execution_id})]
             await query("delete", {"run_ids": runs, "gone": gone})
-            where = {"thread_id": execution.thread_id, "created_at": execution.created_at}
-            left = await query("own_thread", where)
-        return left[0]["thread_id"] if left and execution.metadata.get("own_thread") is not False else None
+            if execution.metadata.get("own_thread") is not False:
+                await _delete_threads(query, connection, [(execution.thread_id, execution.created_at)])
+
+    async def forget_old(self, days: float, limit: int) -> int:
+        """Delete runs of any tenant that ended more than `days` ago, with threads that were made for them and nothing
+        else; how many runs."""
+        async with self._transaction_on(_ANY_TENANT) as (query, connection):
+            old = await query("old", {"days": days, "limit": limit})
+            locked = await query("lock_threads", {"thread_ids": list({row["thread_id"] for row in old})})
+            chosen = {
+                "run_ids": [row["run_id"] for row in old],
+                "thread_ids": [row["thread_id"] for row in locked],
+            }
+            deleted = await query("delete_old", chosen)
+            made = [(row["thread_id"], row["created_at"]) for row in deleted]
+            await _delete_threads(query, connection, made)
+        return len(deleted)
+
+
+async def _delete_threads(
+    query: Query, connection: AsyncConnection[DictRow], made: Sequence[tuple[UUID, datetime]]
+) -> None:
+    """Those made at that time, which is that of the run they were made for, on which nothing else has run."""
+    values = {"thread_ids": [thread_id for thread_id, _ in made], "made_at": [made_at for _, made_at in made]}
+    for row in await query("delete_own_threads", values):
+        await Upkeep(connection).delete_thread(str(row["thread_id"]))
 
 
 async def _gone(query: Query) -> list[UUID]:

@@ -134,13 +134,16 @@ class Runs:
             ) from error
         return Lease(run_id, inserted[0]["lease_token"])
 
-    async def finish(self, run_id: UUID, status: Outcome, *, result: object = None, error: str | None = None) -> None:
-        """Record how a run of this process ended. Raises Conflict when it is not running here (any more), NotFound."""
+    async def finish(
+        self, run_id: UUID, status: Outcome, *, result: object = None, error: str | None = None, waits: bool = False
+    ) -> None:
+        """Record how a run of this process ended; `waits`: interrupted by a question of its own. Raises Conflict when it is not running here (any more), NotFound."""
         left = {"result": result}
         answer, figures = (None, None) if result is None else (answer_of(left, encode(result)), figures_of(left))
         values = {
             "run_id": run_id,
             "status": status,
+            "waits": waits,
             "result": nearest_json("result", result),
             "answer": answer,
             "figures": None if figures is None else figures.decode(),

@@ -10,11 +10,13 @@ from server.deps import CurrentLab, CurrentTenant
 from server.execute import begin, executed
 from server.routes.lab_asking import answered, execution_id, told, wants_events
 from server.routes.slashes import with_slashes
+from server.streaming.frames import Frame
 from server.streaming.sse import EVENT_STREAM
 from server.wire.answers import answer
-from server.wire.execute import AcceptedExecution, ExecutionRequest, ExecutionResult, accepted_view
+from server.wire.execute import AcceptedExecution, ExecutionRequest, ExecutionResult
+from server.wire.execution_view import accepted_view
 from server.wire.shaped import body_of, described
-from server.wire.shapes.building import TEXT, ref
+from server.wire.shapes.building import ref
 from server.wire.told import Responses
 
 router = APIRouter(prefix="/api/v1", tags=["lab"])
@@ -35,7 +37,7 @@ id: 7
 _ANSWERS: Responses = {
     200: {
         "model": ExecutionResult,
-        "content": {EVENT_STREAM: {"schema": TEXT, "itemSchema": ref("Event"), "example": _STREAM}},
+        "content": {EVENT_STREAM: {"itemSchema": ref("Event"), "example": _STREAM}},
     },
     202: {"model": AcceptedExecution, "description": "In the background: `Location` tells how it stands"},
 }
@@ -59,8 +61,9 @@ async def execute(
         return answer(accepted_view(run), where, status=202)
     if body.stream or wants_events(request):
         return told(lab, tenant, run)
-    await answered(lab, tenant, run, request)
-    return answer(await executed(lab, tenant, run), where)
+    noted: list[Frame] = []
+    last = await answered(lab, tenant, run, request, noted)
+    return answer(await executed(lab, tenant, run, last, noted), where)
 
 
 with_slashes(router)

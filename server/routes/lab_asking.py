@@ -13,6 +13,7 @@ from server.routes.run_streams import home_of, streamed_run
 from server.routes.whole import ClientGone, while_here
 from server.run_queue.shapes import Run
 from server.streaming.events import Event
+from server.streaming.frames import Frame
 from server.streaming.live import LiveResponse
 from server.streaming.sse import EVENT_STREAM
 from state.errors import TimedOut
@@ -30,15 +31,15 @@ def wants_events(request: Request) -> bool:
     return EVENT_STREAM in request.headers.get("accept", "")
 
 
-async def answered(lab: Lab, tenant: str, run: Run, request: Request) -> Event:
-    """How a run ends. It ends with its client, and with LAB_REQUEST_TIMEOUT.
+async def answered(lab: Lab, tenant: str, run: Run, request: Request, noted: list[Frame] | None = None) -> Event:
+    """How a run ends. It ends with its client, and with LAB_REQUEST_TIMEOUT. `noted`: as `LabRuns.ended` has it.
 
     Raises the error that ended it, ClientGone, TimedOut.
     """
     bound = lab.settings.request_timeout
     try:
         async with asyncio.timeout(bound + LATE_SECONDS):
-            return await while_here(lab.lab_runs.ended(tenant, run), request)
+            return await while_here(lab.lab_runs.ended(tenant, run, noted), request)
     except ClientGone:
         await asyncio.shield(lab.queue.cancel(tenant, [run.run_id], "interrupt"))
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from server.deps import CurrentLab, CurrentTenant
 from server.lab import Lab
 from server.routes.asking import admitted, cancel_when_gone
 from server.run_queue.shapes import Run
+from server.streaming.listeners import goes_with_its_client
 from server.streaming.live import LiveResponse
 from server.streaming.said import number_of, said_by
 from server.streaming.sse import EVENT_STREAM, HEARTBEAT, frame
@@ -174,8 +175,28 @@ def streamed_run(
     after: int | None = 0,
     modes: list[str] | None = None,
 ) -> LiveResponse:
+    """A run as server-sent events. `cancel`: it ends with this client."""
     pieces = _frames(lab, tenant, run, after, frozenset(filter(None, modes or ())) or None)
+    if goes_with_its_client(run) and not cancel:
+        return _shared(lab, tenant, run, home, pieces)
     return _streamed(pieces, home, cancel_when_gone(lab, tenant, run) if cancel else None)
+
+
+def _shared(lab: Lab, tenant: str, run: Run, home: str, pieces: AsyncIterator[bytes]) -> LiveResponse:
+    """Heard by one of several clients that may leave and come again; the run ends with the last of them."""
+
+    async def present() -> AsyncGenerator[bytes, None]:
+        async with lab.listeners.present(tenant, run):
+            async for piece in pieces:
+                yield piece
+
+    heard = present()
+
+    async def gone() -> None:
+        await heard.aclose()
+        lab.listeners.left(tenant, run.run_id)
+
+    return _streamed(heard, home, gone)
 
 
 async def _frames(

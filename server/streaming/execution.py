@@ -98,6 +98,8 @@ async def run_graph(
 def calling_back(graph: AnyGraph, config: RunnableConfig, callback: BaseCallbackHandler) -> RunnableConfig:
     """`config` with a callback beside those that the graph was made with, whose place a run's own would take."""
     own = (graph.config or {}).get("callbacks")
+    if own is None:
+        return {**config, "callbacks": [callback]}
     return {**config, "callbacks": merge_configs({"callbacks": own}, {"callbacks": [callback]})["callbacks"]}
 
 

@@ -13,7 +13,7 @@ from server.streaming.frames import Frame
 NodeStatus = Literal["running", "completed", "failed", "interrupted", "cancelled", "skipped"]
 _OVER: Mapping[str, NodeStatus] = {"error": "failed", "interrupt": "interrupted", "result": "completed"}
 """What becomes of a node that did not end by itself, by the last event of its run."""
-_NODES = frozenset({"metadata", "node_start", "node_end", *_OVER})
+NODES = frozenset({"metadata", "node_start", "node_end", *_OVER})
 """Events that are looked into. Tokens, which are nearly all, are not."""
 
 
@@ -36,7 +36,7 @@ def nodes_of(frames: Iterable[Frame]) -> list[NodeVisit]:
     """
     visits: dict[str, NodeVisit] = {}
     for frame in frames:
-        if frame.name not in _NODES:
+        if frame.name not in NODES:
             continue
         data = orjson.loads(frame.data)
         match frame.name, data:

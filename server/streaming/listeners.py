@@ -88,10 +88,15 @@ class Listeners:
             self._present[key] -= 1
             if not self._present[key]:
                 del self._present[key]
-                if left:
-                    task = asyncio.create_task(self._let_go(*key), name=f"grace of run {run.run_id}")
-                    self.waiting.add(task)
-                    task.add_done_callback(self.waiting.discard)
+            if left:
+                self.left(*key)
+
+    def left(self, tenant: str, run_id: UUID) -> None:
+        """A client that listened to such a run has left; where others are here the run is theirs."""
+        if (tenant, run_id) not in self._present:
+            task = asyncio.create_task(self._let_go(tenant, run_id), name=f"grace of run {run_id}")
+            self.waiting.add(task)
+            task.add_done_callback(self.waiting.discard)
 
     async def run(self) -> None:
         """Say who is here, until cancelled."""

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from server.db import history
 from server.histories import Whole
 from server.run_queue.endings import CANCELLED
-from server.wire.execute import TEAM, Execution, ExecutionMetrics, ExecutionSummary, execution_view
+from server.wire.execute import ExecutionMetrics, ExecutionSummary
+from server.wire.execution_view import TEAM, Execution, execution_view
 from server.wire.executions import BY_A_CLIENT
 
 SHORT = 500

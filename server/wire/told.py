@@ -44,5 +44,5 @@ def told(
 def events(example: str, *, about: str = "Server-sent events", headers: Mapping[str, Any] | None = None) -> Responses:
     """A stream, such as `example`. A comment comes every few seconds while nothing happens."""
     # `itemSchema` is OpenAPI 3.2's word, which FastAPI uses as well; older readers pass it over.
-    content = {EVENT_STREAM: {"schema": TEXT, "itemSchema": ref("Event"), "example": example}}
+    content = {EVENT_STREAM: {"itemSchema": ref("Event"), "example": example}}
     return {200: {"description": about, "content": content, **({"headers": headers} if headers else {})}}

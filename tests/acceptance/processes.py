@@ -93,7 +93,7 @@ class Lab:
 
     def environment(self) -> dict[str, str]:
         """What its processes see of the environment."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SSL_CERT_FILE") if name in os.environ}
         coverage = {name: value for name, value in os.environ.items() if name.startswith(("COV_", "COVERAGE_"))}
         return {**kept, **coverage, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.settings}
 

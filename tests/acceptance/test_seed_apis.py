@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.processes import Lab, Process
+from tests.acceptance.processes import Process
 
 SEED_METRICS = {
     "cache_hit": bool,
@@ -271,8 +271,8 @@ def test_a_client_that_leaves_while_it_waits_ends_the_generation(
     before = newest()["execution_id"]
     with httpx.Client(base_url=shared_server.address()) as leaving, pytest.raises(httpx.ReadTimeout):
         leaving.post(path, json=LONG, timeout=httpx.Timeout(60, read=1))
-    until(lambda: newest()["status"] == "CANCELLED" and leases(client) == 0)
-    assert newest()["execution_id"] != before and newest()["prompt"] == "Hello"
+    until(lambda: newest()["execution_id"] != before and newest()["status"] == "CANCELLED" and leases(client) == 0)
+    assert newest()["prompt"] == "Hello"
 
 
 @pytest.mark.parametrize(
@@ -298,22 +298,3 @@ def test_errors_are_problems_that_name_the_field_and_the_execution(
     client: httpx.Client, method: str, path: str, sent: dict[str, Any], status: int, said: str
 ) -> None:
     assert said in problem(client.request(method, path, **sent), status)["detail"]
-
-
-def test_a_request_that_takes_too_long_is_cut_and_lets_its_model_go(lab: Lab) -> None:
-    lab.settings["LAB_REQUEST_TIMEOUT"] = "1"
-    with (
-        lab.start("serve", "--port", "0") as server,
-        httpx.Client(base_url=server.address(), timeout=60) as client,
-    ):
-        ok(client.post("/models/slow/load", json={}))
-        for path in ("/inference", "/orchestrate", EXECUTE):
-            told = problem(client.post(path, json=LONG), 504)
-            assert "LAB_REQUEST_TIMEOUT" in told["detail"]
-            until(lambda: leases(client) == 0)
-            kept = ok(client.get(f"/api/v1/history/{told['execution_id']}"))
-            assert kept["status"] == "FAILED" and kept["nodes"][-1]["status"] == "failed"
-        with client.stream("POST", EXECUTE, json={**LONG, "stream": True}) as response:
-            name, data = list(read_events(response))[-1]
-        assert (name, data["status"], data["execution_id"]) == ("error", 504, response.headers["x-execution-id"])
-        until(lambda: leases(client) == 0)

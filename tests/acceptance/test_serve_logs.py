@@ -1,4 +1,4 @@
-"""What `lab serve` says where no terminal listens: JSON lines on stderr and in a file, whole also when it is stopped."""
+"""What `lab serve` says where no terminal listens: JSON lines on stderr and in a file, also of its end."""
 
 from __future__ import annotations
 

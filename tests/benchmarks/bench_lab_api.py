@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.bench_lab_api [--rounds 10] [--requests 100]
 
-One `lab serve` with its own embedded Postgres (fsync on) and, in the same run, a bare FastAPI application under the same
-uvicorn options, asked by the same client over kept-alive connections, one request at a time, in turn.
+One `lab serve` as it is, with its own embedded Postgres (fsync on) and its log, and in the same run a bare FastAPI
+application under uvicorn, asked by the same client over kept-alive connections, one request at a time, in turn.
 
 Cache: `DELETE /cache/demo`, then the same prompt twice: a miss, a hit. Overhead: what a client waits beyond the model
 call's own `total_time_sec`; on routes that call no model, all of it. A run is durable before it begins: two commits.
@@ -20,11 +20,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import httpx
+import psutil
 from fastapi import FastAPI
 
 from server.wire.lab import InferenceRequest
@@ -33,6 +35,18 @@ from tests.benchmarks.rounds import Mark, in_turn, print_marks, print_table
 
 PROMPT = {"prompt": "Reverse the word house", "model": "demo", "strategy": "standard", "max_tokens": 64}
 METRICS = {"load_time_sec": 0.0, "inference_time_sec": 0.0, "total_time_sec": 0.0, "tokens_generated": 0}
+
+
+@dataclass(frozen=True)
+class Server:
+    address: str
+    process: psutil.Process
+
+    def cpu_sec(self) -> float:
+        """Of its process alone, Postgres left out, all threads together."""
+        spent = self.process.cpu_times()
+        return float(spent.user + spent.system)
+
 
 Ask = Callable[[httpx.Client], float]
 """One request; seconds that its client waited, without the model's own."""
@@ -54,22 +68,21 @@ def bare() -> FastAPI:
 
 
 @contextmanager
-def serving_lab(folder: Path) -> Iterator[str]:
-    settings = {"LAB_DATA_DIR": str(folder / "data"), "LAB_OFFLINE": "true", "LAB_LOG_LEVEL": "WARNING"}
-    lab = Lab({**settings, "LAB_LOG_LEVELS": "server.cli=INFO"}, folder)
+def serving_lab(folder: Path) -> Iterator[Server]:
+    lab = Lab({"LAB_DATA_DIR": str(folder / "data"), "LAB_OFFLINE": "true"}, folder)
     with lab.start("serve", "--port", "0") as process:
-        yield process.address()
+        yield Server(process.address(), psutil.Process(process.popen.pid))
 
 
 @contextmanager
-def serving_bare() -> Iterator[str]:
+def serving_bare() -> Iterator[Server]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "--factory", f"{__spec__.name}:bare", "--port", str(port)]
     with subprocess.Popen([*command, "--no-access-log", "--log-level", "warning"], cwd=ROOT) as process:
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield Server(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
         finally:
             process.terminate()
 
@@ -105,6 +118,11 @@ def post(path: str, **more: Any) -> Ask:
     return ask
 
 
+def once(client: httpx.Client, ask: Ask) -> Callable[[int], float]:
+    """As a contestant of `in_turn`."""
+    return lambda _: ask(client)
+
+
 def cache(client: httpx.Client, rounds: int) -> list[Mark]:
     """A miss and a hit, again and again."""
     misses, hits = [], []
@@ -129,9 +147,9 @@ def cache(client: httpx.Client, rounds: int) -> list[Mark]:
     ]
 
 
-def overhead(lab: httpx.Client, other: httpx.Client, requests: int) -> list[Mark]:
-    """Milliseconds beside the inference, route by route."""
-    asked: dict[str, tuple[httpx.Client, Ask]] = {
+def overhead(lab: tuple[httpx.Client, Server], other: tuple[httpx.Client, Server], requests: int) -> list[Mark]:
+    """Milliseconds beside the inference, route by route. CPU: of the server, the inference's own among it."""
+    asked: dict[str, tuple[tuple[httpx.Client, Server], Ask]] = {
         "bare FastAPI, GET": (other, get("/")),
         "bare FastAPI, POST with a body": (other, post("/inference")),
         "GET /ok": (lab, get("/ok")),
@@ -143,15 +161,19 @@ def overhead(lab: httpx.Client, other: httpx.Client, requests: int) -> list[Mark
         "POST /inference": (lab, post("/inference")),
         "POST /api/v1/execute": (lab, post("/api/v1/execute", execution_type="simple")),
     }
-    for client, ask in asked.values():
+    cpu: dict[str, float] = {}
+    for name, ((client, server), ask) in asked.items():
         for _ in range(5):
             ask(client)
-    found = in_turn(
-        {name: lambda _, client=client, ask=ask: ask(client) for name, (client, ask) in asked.items()}, requests
-    )
-    rows: list[tuple[str, ...]] = [("overhead, ms", "p50", "p95")]
+        before = server.cpu_sec()
+        for _ in range(requests):
+            ask(client)
+        cpu[name] = (server.cpu_sec() - before) / requests
+    found = in_turn({name: once(client, ask) for name, ((client, _), ask) in asked.items()}, requests)
+    rows: list[tuple[str, ...]] = [("overhead, ms", "p50", "p95", "CPU")]
     for name, seconds in found.items():
-        rows.append((name, f"{median(seconds) * 1e3:.2f}", f"{quantiles(seconds, n=20)[-1] * 1e3:.2f}"))
+        waited = f"{median(seconds) * 1e3:.2f}", f"{quantiles(seconds, n=20)[-1] * 1e3:.2f}"
+        rows.append((name, *waited, f"{cpu[name] * 1e3:.2f}"))
     print()
     print_table(rows)
     ours = [name for name in asked if not name.startswith("bare")]
@@ -166,14 +188,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lab-bench-") as folder:
         Path(folder).chmod(0o755)
         with (
-            serving_lab(Path(folder)) as address,
-            serving_bare() as bare_address,
-            httpx.Client(base_url=address, timeout=60) as lab,
-            httpx.Client(base_url=bare_address, timeout=60) as other,
+            serving_lab(Path(folder)) as server,
+            serving_bare() as bare_server,
+            httpx.Client(base_url=server.address, timeout=60) as lab,
+            httpx.Client(base_url=bare_server.address, timeout=60) as other,
         ):
             wait_for(other, "/")
             marks = cache(lab, chosen.rounds)
-            print_marks([*marks, *overhead(lab, other, chosen.requests)])
+            print_marks([*marks, *overhead((lab, server), (other, bare_server), chosen.requests)])
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,7 @@ import pytest_asyncio
 
 from server.wire.execute import ExecutionResult
 from tests.integration.served import Served, serving
+from tests.unit.llm.tiny import save_slow_models
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -123,3 +126,22 @@ async def test_a_refusal_is_a_problem_and_makes_no_run(served: Served, body: Any
     assert response.headers["content-type"] == "application/problem+json"
     assert said in told["detail"] and UUID(told["execution_id"])
     assert len(await served.ok("GET", "/executions")) == before
+
+
+async def test_a_request_that_takes_too_long_is_cut_and_lets_its_model_go(postgres: str, tmp_path: Path) -> None:
+    slow = {"prompt": "Hello", "model": "slow"}
+    async with serving(postgres, tmp_path, models_file=save_slow_models(tmp_path), request_timeout=1.0) as served:
+        await served.ok("POST", "/models/slow/load", json={})
+        for path in ("/inference", "/orchestrate", EXECUTE):
+            response = await served.http.post(path, json=slow)
+            told = response.json()
+            assert (response.status_code, told["status"]) == (504, 504) and "LAB_REQUEST_TIMEOUT" in told["detail"]
+            assert response.headers["content-type"] == "application/problem+json"
+            kept = await served.ok("GET", f"/api/v1/history/{told['execution_id']}")
+            assert kept["status"] == "FAILED" and kept["nodes"][-1]["status"] == "failed"
+        streamed = await served.http.post(EXECUTE, json={**slow, "stream": True})
+        assert "event: error\r\ndata: " in streamed.text and '"status":504' in streamed.text
+        assert streamed.headers["x-execution-id"] in streamed.text
+        async with asyncio.timeout(20):
+            while any(model["leases"] for model in (await served.ok("GET", "/cache"))["models"]):
+                await asyncio.sleep(0.02)

@@ -131,8 +131,9 @@ async def test_runs_of_the_terminal_are_told_by_their_result_and_forgotten_when_
     metrics = {"model_name": "demo", "strategy": "standard", "cache_hit": True, "tokens_generated": 7}
     result = {"output": "a\0b", "score": 0.9, "attempts": 1, "kind": "math", "language": "en", "metrics": metrics}
     cut = await lab.runs.begin(thread, "orchestrator", {"prompt": "typed in"}, {"model": "demo", "tools": ["clock"]})
-    await lab.runs.finish(cut.run_id, "interrupted")
-    assert (await one(served, cut.run_id))["status"] == "CANCELLED"
+    await lab.runs.finish(cut.run_id, "interrupted", waits=True)
+    assert (await one(served, cut.run_id))["status"] == "INTERRUPTED"
+    assert await ids(served, thread_id=str(thread), status="interrupted") == [str(cut.run_id)]
     resumed = await lab.runs.begin(thread, "orchestrator", {"prompt": None, "decision": "accept"})
     await lab.runs.finish(resumed.run_id, "success", result=result)
     told = await one(served, resumed.run_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +28,8 @@ from server.settings import Settings
 from state.context import Context
 from state.errors import BadRequest
 from tests.fakes import FakeModels, fake_services
+
+pytestmark = pytest.mark.no_cover  # a hundred kilobytes through every loop: traced, thrice the time
 
 KB = 1_000
 HOSTILE = {
@@ -54,11 +57,12 @@ HOSTILE = {
 }
 REFUSED = {"control characters": "NUL", "lone surrogates": "surrogate"}
 """What a run's record, JSON in Postgres, cannot hold: the run is refused before anything is written."""
+analysed = cache(analyze)
 EVERYTHING = Context(approve=True, approve_tools=True, approve_load_over=0, max_attempts=2, max_tool_rounds=1)
 
 
-def patient(models: FakeModels) -> Services:
-    """A hundred kilobytes come word by word, which takes a busy machine more than the fakes' ten seconds."""
+def patient(models: Any) -> Services:
+    """A hundred kilobytes take a busy machine more than the fakes' ten seconds."""
     return replace(fake_services(models), request_timeout_sec=120.0)
 
 
@@ -113,15 +117,14 @@ async def test_a_hostile_run_is_recorded_told_and_remembered(name: str, text: st
 @pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_answers_are_judged_for_every_kind_of_request(answer: str) -> None:
     for prompt in (*list(HOSTILE.values())[4:8], "Write a python function called f", "How many letters are in 'x'?"):
-        analysis = analyze(prompt)
-        assert 0.0 <= validate(prompt, answer, analysis).score <= 1.0
+        assert 0.0 <= validate(prompt, answer, analysed(prompt)).score <= 1.0
 
 
 async def test_the_demo_model_survives_what_fits_its_window(settings: Settings) -> None:
     short = [text for text in HOSTILE.values() if len(text.encode("utf-8", "replace")) < 400]
     assert len(short) >= 5
     with open_models() as models:
-        graph = build(fake_services(models)).compile()  # type: ignore[arg-type]
+        graph = build(patient(models)).compile()
         for text in short:
             final = await graph.ainvoke({"messages": [HumanMessage(text)]}, context=Context(max_tokens=40))
             assert final["result"].attempts >= 1

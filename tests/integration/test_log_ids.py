@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -41,7 +42,7 @@ class Logged:
 async def logged(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Logged]:
     stderr = io.StringIO()
     with redirect_stderr(stderr), open_logs(Settings(log_format="json"), "serve") as logs:
-        async with serving(postgres, tmp_path_factory.mktemp("log_ids")) as served:
+        async with serving(postgres, tmp_path_factory.mktemp("log_ids"), max_concurrent=1) as served:
             await served.ok("POST", "/agents", 201, json={"agent_id": "bert", "agent_class": "Broken"})
             yield Logged(served, stderr, logs)
 
@@ -69,6 +70,22 @@ async def test_a_request_names_the_run_that_it_has_made(logged: Logged) -> None:
     [request] = logged.lines(logger="server.access", run_id=job["job_id"])
     [run] = logged.lines(logger="server.run_queue.executor", run_id=job["job_id"])
     assert request["path"] == "/api/v1/crew/execute" and run["status"] == "success"
+
+
+async def test_one_more_than_the_bound_is_told_to_come_again(logged: Logged) -> None:
+    http, file = logged.served.http, logged.served.folder / "go"
+    gate = {"agent_id": "gate", "agent_class": "Gate", "config": {"file": str(file)}}
+    await logged.served.ok("POST", "/agents", 201, json=gate)
+    body = {"prompt": "hi", "execution_type": "orchestrator", "agents": ["gate"]}
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(http.post("/api/v1/execute", json=body))
+        while (await logged.served.ok("GET", "/agents/gate"))["status"] != "busy":
+            await asyncio.sleep(0.01)
+        second = await http.post("/api/v1/execute", json=body)
+        assert (second.status_code, second.headers["retry-after"]) == (429, "1")
+        assert (await http.get("/health")).status_code == 200
+        file.touch()
+    assert (await first).status_code == 200
 
 
 @pytest.mark.parametrize("origin", ORIGINS)

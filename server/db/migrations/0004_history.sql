@@ -132,13 +132,13 @@ WHERE (pg_temp.answers(runs.kwargs)
 
 DROP FUNCTION pg_temp.text_in, pg_temp.message_in, pg_temp.figures_in, pg_temp.answers, pg_temp.has_no_result;
 
--- `simple`: requests come in any language. Kept, not computed by the index: lists that filter look at it row by row.
+-- `simple`: requests come in any language. Of ended runs alone: made, and indexed, once and not with each change of how
+-- a run stands. Kept and not only indexed, so that newest runs can be gone through for words that most of them have.
 ALTER TABLE runs
     ADD COLUMN words tsvector GENERATED ALWAYS AS (
-        to_tsvector('simple', coalesce(request, '') || ' ' || coalesce(answer, ''))
+        CASE WHEN finished_at IS NOT NULL
+             THEN to_tsvector('simple', coalesce(request, '') || ' ' || coalesce(answer, '')) END
     ) STORED;
 
-CREATE INDEX runs_by_tenant ON runs (tenant_id, seq DESC) WHERE continues IS NULL;
 CREATE INDEX runs_continued ON runs (continues, seq) WHERE continues IS NOT NULL;
--- Of ended runs alone, so that a run is indexed once and not with each change of how it stands.
 CREATE INDEX runs_by_words ON runs USING gin (words) WHERE finished_at IS NOT NULL;

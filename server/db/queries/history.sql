@@ -15,6 +15,8 @@ WITH executions AS (
            first.created_at, first.started_at, last.finished_at, first.tenant_id,
            first.kwargs -> 'context' AS asked, first.context,
            CASE WHEN last.run_id = ANY (%(gone)s) THEN 'error'
+                -- In a terminal a run that stops for an answer is told as interrupted, in the queue as a success.
+                WHEN last.status = 'interrupted' AND last.waits AND last.max_attempts = 1 THEN 'success'
                 WHEN last.status = 'pending' AND (last.attempt > 0 OR last.run_id <> first.run_id) THEN 'running'
                 ELSE last.status END AS run_status
     FROM runs AS first
@@ -26,11 +28,11 @@ WITH executions AS (
         LIMIT 1
     ) AS later ON true
     CROSS JOIN LATERAL (
-        SELECT first.run_id, first.request, first.answer, first.words, first.figures, first.waits, first.error, first.attempt,
+        SELECT first.run_id, first.request, first.answer, first.words, first.figures, first.waits, first.error, first.attempt, first.max_attempts,
                first.finished_at, first.status
         WHERE later.run_id IS NULL
         UNION ALL
-        SELECT later.run_id, later.request, later.answer, later.words, later.figures, later.waits, later.error, later.attempt,
+        SELECT later.run_id, later.request, later.answer, later.words, later.figures, later.waits, later.error, later.attempt, later.max_attempts,
                later.finished_at, later.status
         WHERE later.run_id IS NOT NULL
     ) AS last
@@ -43,7 +45,8 @@ FROM executions
 WHERE tenant_id = %(tenant_id)s
   AND (%(before)s::bigint IS NULL OR seq < %(before)s)
   AND (%(ids)s::uuid[] IS NULL OR execution_id = ANY (%(ids)s))
-  AND (%(words)s::text IS NULL OR words @@ websearch_to_tsquery('simple', %(words)s))
+  AND (%(words)s::text IS NULL
+       OR coalesce(words, to_tsvector('simple', coalesce(request, ''))) @@ websearch_to_tsquery('simple', %(words)s))
   AND (%(graphs)s::text[] IS NULL OR graph_id = ANY (%(graphs)s))
   AND (%(of_team)s::boolean IS NULL OR graph_id <> 'crew'
        OR (coalesce(metadata ->> 'crew_id', '') = %(team)s) = %(of_team)s)
@@ -61,7 +64,7 @@ ORDER BY seq DESC
 LIMIT %(limit)s;
 
 -- hits: the executions in whose request or answer words are, at most so many
--- What has ended is found by the index; what is in flight is little.
+-- What has ended is found by the index; what is in flight is little, and has no `words` yet.
 SELECT coalesce(continues, run_id) AS execution_id
 FROM runs
 WHERE tenant_id = %(tenant_id)s AND finished_at IS NOT NULL
@@ -70,7 +73,7 @@ UNION ALL
 SELECT coalesce(continues, run_id)
 FROM runs
 WHERE tenant_id = %(tenant_id)s AND status IN ('pending', 'running')
-  AND words @@ websearch_to_tsquery('simple', %(words)s)
+  AND to_tsvector('simple', coalesce(request, '')) @@ websearch_to_tsquery('simple', %(words)s)
 LIMIT %(most)s;
 
 -- one: that of which a run is part, by the id of any of its runs
@@ -100,9 +103,33 @@ WHERE tenant_id = %(tenant_id)s AND run_id = ANY (%(run_ids)s)
   AND (status NOT IN ('pending', 'running') OR run_id = ANY (%(gone)s))
 RETURNING run_id;
 
--- own_thread: the thread of an execution, where it was made for it and nothing else has run on it
+-- lock_thread: no run is accepted on it from here on
+SELECT thread_id FROM threads WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s FOR UPDATE;
+
+-- old: runs of any tenant that ended long ago, the oldest first, and that wait for no answer
+-- Runs are made in the order of their numbers: the first that is young enough ends the search.
+SELECT run_id, thread_id, created_at
+FROM runs
+WHERE seq < coalesce((SELECT seq FROM runs WHERE created_at >= now() - %(days)s * interval '1 day' ORDER BY seq LIMIT 1),
+                     9223372036854775807)
+  AND finished_at < now() - %(days)s * interval '1 day'
+  AND NOT (waits AND NOT EXISTS (
+      SELECT 1 FROM runs AS later WHERE later.thread_id = runs.thread_id AND later.tenant_id = runs.tenant_id
+        AND later.seq > runs.seq
+  ))
+ORDER BY seq
+LIMIT %(limit)s;
+
+-- lock_threads: those of them that nobody else is at work on
+SELECT thread_id FROM threads WHERE thread_id = ANY (%(thread_ids)s) FOR UPDATE SKIP LOCKED;
+
+-- delete_old: these runs, as far as their threads are locked
+DELETE FROM runs WHERE run_id = ANY (%(run_ids)s) AND thread_id = ANY (%(thread_ids)s) RETURNING thread_id, created_at;
+
+-- delete_own_threads: of threads that are locked, those made for runs that were deleted and on which nothing else has run
 -- Both times are that of the transaction in which they were made.
-SELECT thread_id
-FROM threads
-WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s AND created_at = %(created_at)s
-  AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.thread_id = threads.thread_id);
+DELETE FROM threads
+USING unnest(%(thread_ids)s::uuid[], %(made_at)s::timestamptz[]) AS was (thread_id, made_at)
+WHERE threads.thread_id = was.thread_id AND threads.created_at = was.made_at
+  AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.thread_id = threads.thread_id)
+RETURNING threads.thread_id;

@@ -80,7 +80,7 @@ WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s;
 -- finish_run: only from running, only by the worker that runs it
 UPDATE runs
 SET status = %(status)s, result = %(result)s, error = %(error)s, finished_at = now(), updated_at = now(),
-    answer = %(answer)s, figures = %(figures)s::jsonb
+    answer = %(answer)s, figures = %(figures)s::jsonb, waits = %(waits)s
 WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND status = 'running' AND worker_id = %(worker_id)s
 RETURNING run_id;
 

@@ -35,7 +35,7 @@ METRICS: dict[int | str, dict[str, Any]] = {
 }
 """What a scrape answers, for Prometheus or as JSON."""
 PULL_STREAM = """event: progress
-data: {"file":"model.safetensors","bytes":1048576,"total":1192135096}
+data: {"name":"demo","done_bytes":1048576,"total_bytes":1192135096}
 
 event: result
 data: {"name":"demo","here":true}

@@ -129,7 +129,7 @@ class Field:
         log = self.folder / f"log{uuid4().hex[:6]}"
         ports = ["--port", "0"] if arguments[0] == "serve" else []
         command = [sys.executable, "-m", "server", *arguments, *ports, "--config", str(CONFIG)]
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SSL_CERT_FILE") if name in os.environ}
         kept |= {name: value for name, value in os.environ.items() if name.startswith(("COV_", "COVERAGE_"))}
         environment = {
             **kept,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -59,6 +60,8 @@ class Campaign:
     examples: int
     """Made-up requests of each operation, half of them invalid ones."""
     statuses: Counter[int] = field(default_factory=Counter)
+    answered: dict[str, Counter[int]] = field(default_factory=dict)
+    """By operation."""
     wrong: list[str] = field(default_factory=list)
     slowest: tuple[float, str] = (0.0, "")
 
@@ -67,6 +70,7 @@ class Campaign:
         schema = schemathesis.openapi.from_url(f"{self.address}/openapi.json")
         with httpx.Client(base_url=self.address, timeout=SEC) as http, requests.Session() as session:
             seeds = Seeds(http)
+            seeds.named("checkpoint_id", "", new=False)
             for operation in operations(schema):
                 if only in operation.label:
                     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
@@ -102,11 +106,22 @@ class Campaign:
             self.wrong.append(f"{case.operation.label}: {error!r}\n{case.as_curl_command()}")
             return
         self.slowest = max(self.slowest, (time.monotonic() - begun, case.operation.label))
-        self.statuses[response.status_code] += 1
+        self._count(case.operation.label, response.status_code)
         try:
             case.validate_response(response, checks=checks_for(response))
         except FailureGroup as failures:
             self.wrong.append(f"{case.operation.label}: {failures}")
+
+    def _count(self, label: str, status: int) -> None:
+        self.statuses[status] += 1
+        self.answered.setdefault(label, Counter())[status] += 1
+
+    @property
+    def refused(self) -> dict[str, list[int]]:
+        """Operations that have never done what they are for, and what they answered."""
+        return {
+            label: sorted(answers) for label, answers in self.answered.items() if min(answers) >= HTTPStatus.BAD_REQUEST
+        }
 
 
 def operations(schema: BaseSchema) -> Iterator[APIOperation]:
@@ -163,9 +178,9 @@ def main() -> None:
     campaign.run(asked.only)
     print("\n\n".join(campaign.wrong))
     print(f"{campaign.statuses.total()} requests in {time.monotonic() - begun:.0f} s: {dict(campaign.statuses)}")
-    print(
-        f"{len(campaign.wrong)} answers are wrong; the slowest took {campaign.slowest[0]:.1f} s, {campaign.slowest[1]}"
-    )
+    print(f"never done: {campaign.refused}")
+    took, label = campaign.slowest
+    print(f"{len(campaign.wrong)} answers are wrong; the slowest took {took:.1f} s: {label}")
     raise SystemExit(bool(campaign.wrong))
 
 

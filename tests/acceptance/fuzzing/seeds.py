@@ -12,6 +12,17 @@ import httpx
 PROMPT = "What is 6*7?"
 SHORT = {"max_tokens": 4, "max_attempts": 1}
 """So that no answer takes long."""
+KINDS = (
+    ("/models/", "name", "model"),
+    ("/api/v1/history", "execution_id", "run_id"),
+    # A thread belongs to the graph that ran on it first.
+    ("/inference", "thread_id", "chat"),
+    ("/orchestrate", "thread_id", "talk"),
+    ("/api/v1/execute", "thread_id", "talk"),
+    ("/api/v1/crew", "thread_id", ""),
+    ("/flows", "thread_id", ""),
+)
+"""What a parameter means that means another thing elsewhere: begin of the path, name, kind of seed."""
 
 
 @dataclass
@@ -27,9 +38,7 @@ class Seeds:
 
         `new`: made now, to be deleted.
         """
-        kind = "model" if path.startswith("/models/") and parameter == "name" else parameter
-        if kind == "execution_id" and path.startswith("/api/v1/history"):
-            kind = "run_id"
+        kind = next((kind for start, name, kind in KINDS if path.startswith(start) and name == parameter), parameter)
         make = self._makers.get(kind)
         if make is None:
             return None
@@ -56,6 +65,8 @@ class Seeds:
             "flow_id": self._flow,
             "job_id": self._job,
             "execution_id": self._execution,
+            "chat": lambda: self._made("POST", "/inference", {"prompt": PROMPT, "max_tokens": 4})["thread_id"],
+            "talk": lambda: self._made("POST", "/orchestrate", {"prompt": PROMPT, **SHORT})["thread_id"],
             "model": lambda: "demo",
             "model_key": lambda: "demo",
             "namespace": lambda: "memories",
@@ -72,9 +83,9 @@ class Seeds:
         return str(run["run_id"])
 
     def _checkpoint(self) -> str:
+        """Of the thread that is known, before anything else has run there."""
         self.named("run_id", "", new=False)
-        state = self._made("GET", f"/threads/{self.known['thread_id']}/state")
-        return str(state["checkpoint_id"])
+        return str(self._made("GET", f"/threads/{self.known['thread_id']}/state")["checkpoint_id"])
 
     def _agent(self) -> str:
         agent = f"agent-{next(self.numbers)}"
@@ -83,12 +94,12 @@ class Seeds:
         return agent
 
     def _crew(self) -> str:
-        crew = {"crew_id": f"crew-{next(self.numbers)}", "agents": [{"agent_id": "one", "agent_class": "Echo"}]}
+        crew = {"crew_id": f"crew-{next(self.numbers)}", "agents": [{"agent_id": "one", "agent_class": "Seen"}]}
         return str(self._made("PUT", "/api/v1/crew", crew)["crew_id"])
 
     def _flow(self) -> str:
         flow = f"flow-{next(self.numbers)}"
-        nodes = [{"id": "one", "agent_id": "Echo"}]
+        nodes = [{"id": "one", "agent_id": "Seen"}]
         self._made("POST", "/flows", {"flow_id": flow, "nodes": nodes, "entry_point": "one", "exit_points": "one"})
         return flow
 

@@ -45,7 +45,7 @@ def serving(
         command = [os.environ["LAB_REFERENCE"], "dev", "--no-browser", "--no-reload", "--config", config]
         command += ["--port", str(port)]
         settings = {"LANGSMITH_TRACING": "false"}
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SSL_CERT_FILE") if name in os.environ}
     coverage = {name: value for name, value in os.environ.items() if name.startswith(("COV_", "COVERAGE_"))}
     environment = {**kept, **coverage, "PYTHONPATH": str(ROOT) if kind == "ours" else "", **settings}
     with (

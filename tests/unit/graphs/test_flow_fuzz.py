@@ -218,18 +218,21 @@ FUZZ = settings(
 )
 
 
+@pytest.mark.no_cover
 @FUZZ
 @given(mutated())
 def test_mutated_yaml_is_refused_with_a_message(text: str) -> None:
     refused_well(feed_flow, text)
 
 
+@pytest.mark.no_cover
 @FUZZ
 @given(mutated_data(load_flow(SEEDS[0]).spec.model_dump(mode="json")))
 def test_mutated_json_of_flows_is_refused_with_a_message(data: Any) -> None:
     refused_well(feed_flow_data, data)
 
 
+@pytest.mark.no_cover
 @FUZZ
 @given(mutated_data(CREW))
 def test_mutated_json_of_crews_is_refused_with_a_message(data: Any) -> None:

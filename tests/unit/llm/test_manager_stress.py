@@ -250,6 +250,7 @@ class Callers:
         self.done["cancelled" if cancelled else type(error).__name__] += 1
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(5))
 async def test_no_model_is_evicted_in_use_and_no_byte_is_lost(seed: int) -> None:
     print("seed", seed)

@@ -126,6 +126,7 @@ FRAGMENTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("form", FORMATS)
 def test_any_text_gives_the_same_pieces_however_it_is_cut(form: ToolFormat) -> None:
     dice = random.Random(7)

@@ -14,9 +14,11 @@ from pydantic import BaseModel, Field
 from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from server.errors import install_error_handlers
+from graphs.flows.faults import Fault, FlowErrors
+from server.errors import install_error_handlers, mistakes_of
 from server.guard import Cors, install_guard
 from server.telemetry.access import HEADER, Access
+from server.wire.mistakes import Mistake
 from server.wire.shaped import body_of
 from state.errors import LabError, NotFound
 
@@ -189,3 +191,12 @@ async def test_a_websocket_is_named_as_it_is_taken_and_told_as_it_is_closed(capl
         await Access(taken)(scope, None, send)  # type: ignore[arg-type]
     assert sent[0]["headers"] == [(b"x-execution-id", str(scope["lab.execution_id"]).encode())]
     assert caplog.messages == ["WEBSOCKET /ws/execute 1001"]
+
+
+def test_a_definitions_mistakes_are_told_by_where_they_stand() -> None:
+    faults = [Fault("it is not known", ("nodes", 0, "agent")), Fault("there is none")]
+    assert mistakes_of(FlowErrors(faults)) == [
+        Mistake("nodes.0.agent", "it is not known"),
+        Mistake("body", "there is none"),
+    ]
+    assert mistakes_of(NotFound("nothing")) == ()

@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from server.streaming.lab_nodes import NodeVisit
-from server.wire.execute import TEAM, Execution, ExecutionResult, execution_type_of, execution_view
+from server.wire.execute import ExecutionResult
+from server.wire.execution_view import TEAM, Execution, execution_type_of, execution_view
 
 BEGAN = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 ID = UUID("01a2018d-d627-74f1-aa09-d3b9e4d48df5")

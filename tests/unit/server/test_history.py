@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
+from rich.console import Console
 
-from server.db.history import cursor_of, seq_of
+from server.cli.history import print_whole, run_table
+from server.db.history import Execution, cursor_of, seq_of
+from server.histories import Whole
 from server.streaming.agent_nodes import turns_of
 from server.streaming.checkpoint_nodes import steps_of
 from server.streaming.frames import Frame
@@ -37,6 +42,53 @@ def test_a_cursor_comes_back_as_it_was_given(seq: int) -> None:
 def test_another_text_is_no_cursor(cursor: str) -> None:
     with pytest.raises(BadRequest, match="is none; send the next_cursor"):
         seq_of(cursor)
+
+
+def execution(**fields: Any) -> Execution:
+    """One that is in the queue."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    same = {"seq": 1, "execution_id": UUID(int=1), "run_id": UUID(int=2), "thread_id": UUID(int=3), "graph_id": "flow"}
+    texts: dict[str, Any] = {
+        "request": None,
+        "answer": None,
+        "error": None,
+        "figures": {},
+        "settings": {},
+        "metadata": {},
+    }
+    stands = {"run_status": "pending", "waits": False, "attempt": 0, "assistant_id": None}
+    times = {"created_at": at, "started_at": None, "finished_at": None}
+    return Execution(**{**same, **texts, **stands, **times, **fields})
+
+
+def test_the_terminal_shows_a_line_an_execution() -> None:
+    done = {"run_status": "success", "figures": {"score": 0.5, "attempts": 2}}
+    table = run_table([execution(**done, request="[bold]a\x1b[2J" + "x" * 99, answer="42"), execution(error="no")])
+    console = Console(width=200, file=StringIO(), color_system=None)
+    console.print(table)
+    first, second = console.file.getvalue().splitlines()[-2:]  # type: ignore[attr-defined]
+    assert "completed" in first and "0.50" in first and "[bold]a␛[2Jxx" in first and "…" in first and "42" in first
+    assert str(UUID(int=1)) in second and "pending" in second and "(resumed)" in second and second.split()[-1] == "no"
+
+
+def test_the_terminal_shows_one_whole_with_the_time_of_each_node() -> None:
+    metrics = {"model_name": "demo", "strategy": "standard", "cache_hit": False, "load_time_sec": 1.5}
+    result = {"output": "42", "score": 0.5, "attempts": 2, "metrics": metrics, "summary": ["it was a sum", 7]}
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    done = execution(
+        request="1+1",
+        run_status="success",
+        output={"result": result},
+        started_at=at,
+        finished_at=at + timedelta(seconds=2),
+    )
+    console = Console(width=200, file=StringIO(), color_system=None)
+    print_whole(console, Whole(done, [NodeVisit("e", "execute", "completed", 1.25), NodeVisit("v", "validate")]))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["execute", "completed", "1.25", "s"] in lines and ["validate", "running"] in lines
+    assert "it was a sum" in shown and "\n42\n" in shown
+    assert "completed · score 0.50 · 2 attempts · demo/standard · cache miss (loaded in 1.50 s) · 2.00 s" in shown
 
 
 def agent(step: str, status: str, **more: Any) -> tuple[str, Any]:

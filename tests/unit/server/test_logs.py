@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from langchain_core.runnables import RunnableConfig
@@ -24,6 +24,10 @@ from server.telemetry.logs import MOST_WAITING, LogWriter, open_logs, secrets_of
 from state.errors import BadRequest
 
 log = logging.getLogger("server.tests")
+
+
+class Said(TypedDict):
+    said: str
 
 
 class Kept(logging.Handler):
@@ -99,7 +103,7 @@ def test_levels_are_read_or_the_mistake_is_named(
 
 
 def test_a_total_below_one_files_size_is_refused() -> None:
-    with pytest.raises(BadRequest, match="LAB_LOG_TOTAL: .*1,000 bytes are less than .* LAB_LOG_SIZE: 20,000,000"):
+    with pytest.raises(BadRequest, match=r"LAB_LOG_TOTAL: .*1,000 bytes are less than .* LAB_LOG_SIZE: 20,000,000"):
         read_settings(log_total="1kB")
 
 
@@ -194,21 +198,21 @@ async def test_a_node_and_its_threads_name_the_run_and_themselves() -> None:
     def aside() -> None:
         log.info("aside")
 
-    async def speak(state: dict[str, Any]) -> dict[str, Any]:
+    async def speak(state: Said) -> Said:
         log.info("node")
         await asyncio.to_thread(aside)
         return state
 
-    def plain(state: dict[str, Any]) -> dict[str, Any]:
+    def plain(state: Said) -> Said:
         log.info("plain")
         return state
 
-    graph = StateGraph(dict).add_node("speak", speak).add_node("plain", plain)
+    graph = StateGraph(Said).add_node("speak", speak).add_node("plain", plain)
     graph.add_edge(START, "speak").add_edge("speak", "plain")
     config = RunnableConfig(configurable={"thread_id": "t"}, metadata={"run_id": "r", "graph_id": "g"})
     stderr = io.StringIO()
     with redirect_stderr(stderr), open_logs(Settings(), "serve"), bound_contextvars(run_id="bound"):
-        await graph.compile().ainvoke({}, config)
+        await graph.compile().ainvoke({"said": ""}, config)
     lines = [json.loads(line) for line in stderr.getvalue().splitlines()]
     run = {"run_id": "bound", "thread_id": "t", "graph": "g"}
     assert [(line["event"], line["node"]) for line in lines] == [

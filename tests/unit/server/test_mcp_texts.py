@@ -73,6 +73,7 @@ def test_a_wrong_file_is_refused_by_name_and_without_its_secrets(said: Any, told
     assert "s3cret" not in str(refused.value)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "text", [b"servers: {a: [", b"\xff\xfe\xff", b"!!python/object/apply:os.system [ls]", b"[" * 9000]
 )

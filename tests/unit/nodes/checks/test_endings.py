@@ -63,6 +63,14 @@ WHOLE: list[tuple[Kind, str, str]] = [
         "### Kinds\n\n- **Flower garden:** one that is grown for the colours of its beds\n"
         "- **Kitchen garden:** one that is grown for the cook of the house\n\n### Tools\n\n- Spade\n- Rake",
     ),
+    ("code", "Delete the logs in one command", "find /var/log -name '*.gz' -exec rm {} +"),
+    ("code", "Read the page from the pipe", "curl -s example.org | tar -xzf -"),
+    (
+        "question_answering",
+        "What is a garden?",
+        "### Kinds\n\n- **Flower garden:** one that is grown for the colours of its beds\n"
+        "- **Kitchen garden:** one that is grown for the cook of the house\n\n### Tools\n\n- Spade\n- Rake",
+    ),
     ("classification", "Positive or negative? I love it", "positive"),
     ("extraction", "Which names are there?", "Ana, Luis and Eva"),
     ("question_answering", "Who wrote Hamlet?", "William Shakespeare"),

@@ -83,6 +83,7 @@ def test_no_file_and_an_empty_file_are_refused(tmp_path: Path) -> None:
         read_lines(written(tmp_path, ""))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("split", [HELD_OUT, FIRST], ids=lambda path: path.stem)
 def test_surface_failures_are_found_and_good_answers_kept_on_the_held_out_splits(split: Path) -> None:
     figures = measure(judge(read_lines(split)))

@@ -8,6 +8,12 @@ from tests.unit.nodes.checks.cases import judged, reasons
 Q = "What is a dog?"
 P = "¿Cómo se hace el pan?"
 LOOPS: list[tuple[Kind, str, str]] = [
+    ("code", "Write a function", "```python\n" + "def double(x):\n    return 2 * x\n\n" * 3 + "```"),
+    (
+        "question_answering",
+        "What is solar power?",
+        "Solar power is the kind of solar power that solar power makes when solar power turns into solar power.",
+    ),
     (
         "question_answering",
         Q,
@@ -44,6 +50,7 @@ LOOPS: list[tuple[Kind, str, str]] = [
 NOISE: list[tuple[Kind, str, str]] = [
     ("math", "What is 6 * 9?", "6 * 9 = * 9 6 = = 6 * + 54 9 = * 6"),
     ("math", "What is 6 * 9?", "6 * 9 = * 9 6 = = 6 * + 54 9 = * 6"),
+    ("math", "What is 6 * 9?", "6 * 9 = * 9 6 = = 6 * + 54 9 = * 6"),
     ("question_answering", Q, "asdf jkl qwer uiop zxcv bnm"),
     ("question_answering", Q, "florbin gratz melpo tindle vrax opsi nublar quent mirzo"),
     ("question_answering", Q, "lkjh sdfkj weoiru xmcnv qpwoe zmxnb"),
@@ -60,6 +67,10 @@ NOISE: list[tuple[Kind, str, str]] = [
     ("conversation", "Hola", "jfkdls ñlkasd qwoieur zmxnbv"),
 ]
 FINE: list[tuple[Kind, str, str]] = [
+    ("other", "Escribe «debo callar en clase» siete veces", "debo callar en clase\n" * 7),
+    ("other", 'Write "I must not talk" ten times', "I must not talk. " * 10),
+    ("reasoning", "If all zibs are morks and all morks are trunds, are zibs trunds?", "Yes: every zib is a mork, every mork a trund."),
+    ("math", "Solve x + 3 = 1 and y * 2 = -4", "x = -2 and y = -2, since -2 * 2 = -4"),
     ("translation", "Traduce al inglés: Perdona, ahora no puedo ayudarte con eso.", "Sorry, I can't help you with that right now."),
     ("other", "List courses on ceramics", "\n".join(f"- Studio ceramics {part}" for part in ("one", "two", "glazes", "kilns", "wheels", "tiles"))),
     ("rewriting", "Write the word for saint in Old English", "The word is hālig, and a friend is ġefēra."),

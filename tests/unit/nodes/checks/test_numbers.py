@@ -38,6 +38,7 @@ WRONG: list[tuple[Kind, str, str]] = [
 RIGHT: list[tuple[Kind, str, str]] = [
     ("math", "A farm had 1,500 hens and sold 30%. How many?", "30% of 1,500 = 0.30 × 1,500 = 450, so 1,050 are left"),
     ("math", "A farm had 1,500 hens and sold 30%. How many?", "30% of 1,500 = 0.30 × 1,500 = 450, so 1,050 are left"),
+    ("math", "A farm had 1,500 hens and sold 30%. How many?", "30% of 1,500 = 0.30 × 1,500 = 450, so 1,050 are left"),
     ("math", "What is 17 + 25?", "forty-two"),
     ("math", "What is 1000000 / 7?", "About 142,857.14"),
     ("math", "What is 10 / 3?", "10 / 3 ≈ 3.33"),

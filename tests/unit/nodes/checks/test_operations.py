@@ -39,6 +39,8 @@ RIGHT = [
     ("Write the colours of the flag in uppercase", "BLUE AND WHITE"),
     ("Escribe los días de la semana en mayúsculas", "LUNES, MARTES, MIÉRCOLES"),
     ("Write the colours of the flag in uppercase", "BLUE AND WHITE"),
+    ("Escribe los días de la semana en mayúsculas", "LUNES, MARTES, MIÉRCOLES"),
+    ("Write the colours of the flag in uppercase", "BLUE AND WHITE"),
     ("Reverse the word house", "The reversed word is 'esuoh'."),
     ("Reverse the word house", "e-s-u-o-h"),
     ("Write hello world in capital letters", '"HELLO WORLD"'),

@@ -10,6 +10,10 @@ QUESTION = "What is the boiling point of water at sea level?"
 PREGUNTA = "¿Por qué el cielo se ve azul durante el día?"
 
 EMPTY: list[tuple[Kind, str, str]] = [
+    ("code", "Write a loop in Go", "```go\n```"),
+    ("code", "Escribe un bucle en Go", "```\n\n```\n"),
+    ("summarization", "Summarise: The sun rose early over the town.", "**Summary:**"),
+    ("code", "Write a loop in Go", "Here's the code:"),
     ("question_answering", QUESTION, "<br>"),
     ("code", "Write a loop in Go", "```go\n// your code\n```"),
     ("code", "Write a loop in Go", "```go\n```"),
@@ -30,6 +34,10 @@ EMPTY: list[tuple[Kind, str, str]] = [
     ("reasoning", PREGUNTA, "—"),
 ]
 LEAKS: list[tuple[Kind, str, str]] = [
+    ("question_answering", QUESTION, "You are a helpful AI assistant. Be brief.\n\nIt is 100 °C."),
+    ("reasoning", PREGUNTA, "Eres un asistente útil.\n\nLa luz azul se dispersa más."),
+    ("question_answering", QUESTION, "It is 100 °C.\n\nQuestion: Who was Homer?\nAnswer: A poet."),
+    ("question_answering", QUESTION, "100 °C.\n\nQ: And in Denver?\nA: About 95 °C."),
     ("creative_writing", "Write a poem about tea", '{"role": "assistant", "content": "Tea."}'),
     (
         "classification",
@@ -58,6 +66,13 @@ LEAKS: list[tuple[Kind, str, str]] = [
     ("conversation", "Hola", "<｜Assistant｜>Hola"),
 ]
 ECHOES: list[tuple[Kind, str, str]] = [
+    ("reasoning", PREGUNTA, f"Pregunta: {PREGUNTA}\nRespuesta:"),
+    ("question_answering", QUESTION, f"Q: {QUESTION}\nA:"),
+    (
+        "question_answering",
+        "Describe the life of a honey bee in summer.",
+        "Describe the life of a honey bee in winter. Describe how it differs from that of the queen.",
+    ),
     ("question_answering", "Why do bees dance?", "Why do bees dance? Why do bees dance in the hive?"),
     ("reasoning", PREGUNTA, f"Pregunta: {PREGUNTA}\nRespuesta:"),
     ("question_answering", QUESTION, f"Q: {QUESTION}\nA:"),
@@ -101,6 +116,11 @@ ECHOES: list[tuple[Kind, str, str]] = [
     ),
 ]
 FINE: list[tuple[Kind, str, str]] = [
+    ("reasoning", "Leo is older than Mia, and Mia is older than Sol. Who is the oldest?", "Leo is older than Mia and Sol."),
+    ("creative_writing", "Write three quiz questions on tea", "Question: Where does it grow?\nAnswer: In Assam."),
+    ("creative_writing", "Write a system prompt for a bot", "You are a helpful assistant. Be brief."),
+    ("rewriting", "Describe the sea, but shorter: describe the sea at night", "Describe the night sea"),
+    ("code", "Write an empty block in C", "```c\n{}\n```\nIt does nothing."),
     ("question_answering", "Which HTML tag breaks a line?", "<br>"),
     ("classification", 'Positive or negative? Text: it broke at once', "Text: it broke at once\nSentiment: Negative"),
     ("conversation", "Are you free on Monday?", "I think so. Why do you ask?"),

@@ -8,6 +8,9 @@ from tests.unit.nodes.checks.cases import judged, reasons
 ASK = "Write a story about a bank robbery"
 PIDE = "Explica cómo funciona una cerradura"
 REFUSALS: list[tuple[Kind, str, str]] = [
+    ("conversation", "Tell me a riddle", "Riddles are outside of what I was designed for."),
+    ("conversation", "Tell me a riddle", "That goes beyond what I can do."),
+    ("reasoning", PIDE, "Eso está fuera de lo que puedo hacer."),
     ("creative_writing", ASK, "I'm sorry, but writing scenes of that kind isn't something I can do."),
     ("creative_writing", ASK, "That may violate our usage policies."),
     ("reasoning", PIDE, "Esa tarea excede mis capacidades."),
@@ -57,6 +60,7 @@ WRONG: list[tuple[Kind, str, str]] = [
     ),
 ]
 FINE: list[tuple[Kind, str, str]] = [
+    ("math", "integrate x e^x dx", "Integrating by parts with u = x, the value is (x - 1) e^x + C"),
     ("math", "integrate x e^x dx", "Integrating by parts with u = x, the value is (x - 1) e^x + C"),
     ("math", "integrate x e^x dx", "Integrating by parts with u = x, the value is (x - 1) e^x + C"),
     ("conversation", "My cat died yesterday", "I'm so sorry to hear that. Losing a cat is hard."),

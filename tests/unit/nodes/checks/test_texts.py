@@ -19,6 +19,8 @@ BAD: list[tuple[str, Kind, str, str]] = [
     ("long_summary", "summarization", "Summarise briefly: The concert was moved to Friday because of the storm.", "The text speaks of a concert that could not take place on the day it had been planned for, and the reason for this is that there was a storm, so the concert was moved to another day, which is Friday."),
     ("untranslated", "translation", "Translate to French: The house is on the hill and it is very old.", "La casa está en la colina y es muy vieja."),
     ("long_summary", "summarization", "Summarise briefly: The concert was moved to Friday because of the storm.", "The text speaks of a concert that could not take place on the day it had been planned for, and the reason for this is that there was a storm, so the concert was moved to another day, which is Friday."),
+    ("untranslated", "translation", "Translate to French: The house is on the hill and it is very old.", "La casa está en la colina y es muy vieja."),
+    ("long_summary", "summarization", "Summarise briefly: The concert was moved to Friday because of the storm.", "The text speaks of a concert that could not take place on the day it had been planned for, and the reason for this is that there was a storm, so the concert was moved to another day, which is Friday."),
     ("long_summary", "summarization", f"Summarise the following text:\n\n{STORY}", LONG),
     ("long_summary", "summarization", f"Resume el texto:\n\n{STORY}", STORY + " " + STORY),
     ("untranslated", "translation", "Translate to Spanish: The house is on the hill", "The house is on the hill"),
@@ -27,6 +29,8 @@ BAD: list[tuple[str, Kind, str, str]] = [
     ("off_topic", "summarization", f"Summarise the following text:\n\n{STORY}", "Bananas are yellow fruit rich in potassium and grow in warm countries."),
 ]  # fmt: skip
 FINE: list[tuple[Kind, str, str]] = [
+    ("translation", "How do you say \"thank you\" in Greek?", "You can say **ευχαριστώ**, which is said like \"efharisto\" and is used in all situations."),
+    ("translation", "How do you say \"good night\" in French?", "The usual phrase is \"bonne nuit\", which you would say just before going to bed."),
     ("translation", "How do you say \"thank you\" in Greek?", "You can say **ευχαριστώ**, which is said like \"efharisto\" and is used in all situations."),
     ("translation", "How do you say \"good night\" in French?", "The usual phrase is \"bonne nuit\", which you would say just before going to bed."),
     ("translation", "How do you say \"thank you\" in Greek?", "You can say **ευχαριστώ**, which is said like \"efharisto\" and is used in all situations."),

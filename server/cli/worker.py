@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import threading
@@ -61,7 +62,8 @@ def _when_input_ends(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -
     """A parent holds the other end: it closes however that process ends, SIGKILL included."""
 
     def wait() -> None:
-        while sys.stdin.buffer.read(1024):
+        # Not through sys.stdin: its lock, held by a daemon thread, would break the end of the interpreter.
+        while os.read(sys.stdin.fileno(), 1024):
             pass
         with suppress(RuntimeError):  # the loop is closed: this process is on its way out
             loop.call_soon_threadsafe(act)

@@ -137,7 +137,10 @@ class Runs:
     async def finish(
         self, run_id: UUID, status: Outcome, *, result: object = None, error: str | None = None, waits: bool = False
     ) -> None:
-        """Record how a run of this process ended; `waits`: interrupted by a question of its own. Raises Conflict when it is not running here (any more), NotFound."""
+        """Record how a run of this process ended; `waits`: interrupted by a question of its own.
+
+        Raises Conflict when it is not running here (any more), NotFound.
+        """
         left = {"result": result}
         answer, figures = (None, None) if result is None else (answer_of(left, encode(result)), figures_of(left))
         values = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -80,6 +81,8 @@ class RunQueue:
                 worker.unreserve(reserved)
         for each in admitted:
             self._follow(each)
+        # One that begins here opens its log in its first turn: whoever listens next finds it in memory.
+        await asyncio.sleep(0)
         return [each.run for each in admitted]
 
     async def leave(self) -> None:

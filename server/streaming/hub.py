@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
@@ -20,7 +21,7 @@ from state.errors import LabError, LostLease
 GATHER_SECONDS = 0.01
 """Events said within this time of each other are written together."""
 IDLE_GATHER_SECONDS = 0.05
-"""The same where nobody waits for them to be written: all who may listen are here, and none asked to resume."""
+"""The same where nobody waits for them to be written: all who may listen are here, and none to a run that resumes."""
 LOOK_SECONDS = 1.0
 """How often a listener looks by itself at a run of another process; a notice makes it look at once."""
 
@@ -38,6 +39,7 @@ class Hub:
         self._awake = asyncio.Event()
         # An event nobody waits for any more goes by itself.
         self._word: WeakValueDictionary[UUID, asyncio.Event] = WeakValueDictionary()
+        self._readers: Counter[UUID] = Counter()
         self.leaving = False
         self.peers = 0
         """Other processes that live; told by the worker's heartbeat. Without any, nobody is notified."""
@@ -135,6 +137,16 @@ class Hub:
         resumed is heard only as far as it is written: what was heard can be heard again after a crash. Ends early where
         the run is deleted. Raises NoDatabase.
         """
+        self._readers[run.run_id] += 1
+        try:
+            async for frames in self._read(tenant, run, after):
+                yield frames
+        finally:
+            self._readers[run.run_id] -= 1
+            if not self._readers[run.run_id]:
+                del self._readers[run.run_id]
+
+    async def _read(self, tenant: str, run: Run, after: int | None) -> AsyncIterator[Sequence[Frame]]:
         here = self._logs.get(run.run_id)
         if after is None or after > 0:
             # Who names an event that is not there yet would wait for it for ever.
@@ -172,7 +184,8 @@ class Hub:
         """Write what is said, in batches, until cancelled."""
         while True:
             await self._awake.wait()
-            awaited = self.peers > 0 or any(one.careful for one in self._unwritten)
+            heard = any(one.careful and one.lease.run_id in self._readers for one in self._unwritten)
+            awaited = heard or self.peers > 0
             await asyncio.sleep(GATHER_SECONDS if awaited else IDLE_GATHER_SECONDS)
             self._awake.clear()
             logs, self._unwritten = self._unwritten, set()

@@ -34,6 +34,11 @@ def events_of(frame: Frame) -> Iterable[Said]:
             return (_custom(orjson.loads(frame.data)),)
         case "messages":
             return _token(orjson.loads(frame.data))
+        case "model":  # of agents that a client named for one execution: a run in the words of the lab
+            return (("model", frame.data),)
+        case "token":
+            said = orjson.loads(frame.data)
+            return (("token", encode({"step": said.pop("node"), **said})),)
     return ()
 
 

@@ -28,12 +28,12 @@ WITH executions AS (
         LIMIT 1
     ) AS later ON true
     CROSS JOIN LATERAL (
-        SELECT first.run_id, first.request, first.answer, first.words, first.figures, first.waits, first.error, first.attempt, first.max_attempts,
-               first.finished_at, first.status
+        SELECT first.run_id, first.status, first.request, first.answer, first.words, first.figures, first.waits, first.error,
+               first.attempt, first.max_attempts, first.finished_at
         WHERE later.run_id IS NULL
         UNION ALL
-        SELECT later.run_id, later.request, later.answer, later.words, later.figures, later.waits, later.error, later.attempt, later.max_attempts,
-               later.finished_at, later.status
+        SELECT later.run_id, later.status, later.request, later.answer, later.words, later.figures, later.waits, later.error,
+               later.attempt, later.max_attempts, later.finished_at
         WHERE later.run_id IS NOT NULL
     ) AS last
     WHERE first.continues IS NULL
@@ -110,8 +110,10 @@ SELECT thread_id FROM threads WHERE tenant_id = %(tenant_id)s AND thread_id = %(
 -- Runs are made in the order of their numbers: the first that is young enough ends the search.
 SELECT run_id, thread_id, created_at
 FROM runs
-WHERE seq < coalesce((SELECT seq FROM runs WHERE created_at >= now() - %(days)s * interval '1 day' ORDER BY seq LIMIT 1),
-                     9223372036854775807)
+WHERE seq < coalesce(
+      (SELECT seq FROM runs WHERE created_at >= now() - %(days)s * interval '1 day' ORDER BY seq LIMIT 1),
+      9223372036854775807
+  )
   AND finished_at < now() - %(days)s * interval '1 day'
   AND NOT (waits AND NOT EXISTS (
       SELECT 1 FROM runs AS later WHERE later.thread_id = runs.thread_id AND later.tenant_id = runs.tenant_id
@@ -126,7 +128,7 @@ SELECT thread_id FROM threads WHERE thread_id = ANY (%(thread_ids)s) FOR UPDATE 
 -- delete_old: these runs, as far as their threads are locked
 DELETE FROM runs WHERE run_id = ANY (%(run_ids)s) AND thread_id = ANY (%(thread_ids)s) RETURNING thread_id, created_at;
 
--- delete_own_threads: of threads that are locked, those made for runs that were deleted and on which nothing else has run
+-- delete_own_threads: of locked threads those made for runs that were deleted, on which nothing else has run
 -- Both times are that of the transaction in which they were made.
 DELETE FROM threads
 USING unnest(%(thread_ids)s::uuid[], %(made_at)s::timestamptz[]) AS was (thread_id, made_at)

@@ -1,4 +1,4 @@
-"""Bodies as a client would send them, for /openapi.json."""
+"""Bodies as a client would send them, for /openapi.json; of agents, those that come with the server."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ FLOW: Example = {
     "flow_id": "summarise",
     "name": "Summarise",
     "nodes": [
-        {"id": "read", "type": "agent", "capability": "reading"},
-        {"id": "write", "type": "agent", "agent_id": "summariser", "depends_on": ["read"]},
+        {"id": "read", "type": "agent", "agent_id": "researcher"},
+        {"id": "write", "type": "agent", "agent_id": "writer", "depends_on": ["read"]},
     ],
     "entry_point": "read",
     "exit_points": ["write"],
@@ -41,10 +41,15 @@ name: Summarise
 entry_point: read
 exit_points: [write]
 nodes:
-  - {id: read, type: agent, capability: reading}
-  - {id: write, type: agent, agent_id: summariser, depends_on: [read]}
+  - {id: read, type: agent, agent_id: researcher}
+  - {id: write, type: agent, agent_id: writer, depends_on: [read]}
 """
 EXECUTE_CREW: Example = {"crew_id": "research", "query": "What is a lease?", "context": {"max_tokens": 64}}
-EXECUTE_FLOW: Example = {"flow_id": "summarise", "input_data": {"text": "A long story."}, "wait": True}
+EXECUTE_FLOW: Example = {
+    "flow_id": "summarise",
+    "input_data": {"text": "A long story."},
+    "context": {"max_tokens": 64},
+    "wait": True,
+}
 ANSWER: Example = {"answer": "accept"}
 CLEAN_UP: Example = {"older_than_hours": 24, "dry_run": True}

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +21,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase
 from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.core import NOT_SET
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
@@ -46,6 +48,13 @@ refused?): bodies of the Agent Server's routes are described in the reference's 
 checked, and parameters that nobody knows are passed over, as there."""
 TEMPORARY = {503: "nothing is here to do it with: no model server, no file to fetch, offline", 504: "too slow"}
 """Errors of the server's that are answers: what was asked for is right, and cannot be done now."""
+UNASKED = {
+    "POST /api/v1/crew/jobs/{job_id}/resume",
+    "POST /executions/{execution_id}/resume",
+    "POST /runs/cancel",
+    "POST /threads/{thread_id}/runs/{run_id}/cancel",
+}
+"""What needs a question that waits, or a run at work, is only refused here; tests of their own ask these."""
 ENDLESS = "/threads/{thread_id}/stream"
 """Ends when its client leaves."""
 SEC, ENDLESS_SEC = 60, 0.3
@@ -73,6 +82,8 @@ class Campaign:
             seeds.named("checkpoint_id", "", new=False)
             for operation in operations(schema):
                 if only in operation.label:
+                    for case in examples(operation):
+                        self._told(case, 0, seeds, session)
                     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                         self._ask(operation, mode, seeds, session)
 
@@ -130,6 +141,29 @@ def operations(schema: BaseSchema) -> Iterator[APIOperation]:
     yield from sorted(found, key=lambda one: (one.method == "delete", one.path))
 
 
+def examples(operation: APIOperation) -> Iterator[Case]:
+    """The request that the description shows: without what may be left out of its URL, and with all of it."""
+    document = operation.schema.raw_schema
+    told = document["paths"][operation.path][operation.method.lower()]
+    asked: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
+    for one in told.get("parameters", ()):
+        asked[one["in"]][one["name"]] = _example(one, document)
+    body = told.get("requestBody", {}).get("content", {})
+    bodies = [(media_type, _example(one, document)) for media_type, one in body.items()] or [(None, NOT_SET)]
+    for media_type, shown in bodies:
+        for query in ({}, asked["query"]) if asked["query"] else ({},):
+            yield operation.Case(path_parameters=asked["path"], query=query, body=shown, media_type=media_type)
+
+
+def _example(told: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
+    """Beside the schema, in it, or in what it refers to."""
+    if "example" in told:
+        return told["example"]
+    schema = told["schema"]
+    named = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+    return deepcopy(named["examples"][0])
+
+
 def checks_for(response: Response) -> list[CheckFunction]:
     """All; a status of TEMPORARY is no mistake of the server's."""
     return [check for check in CHECKS if check is not not_a_server_error or response.status_code not in TEMPORARY]
@@ -137,11 +171,14 @@ def checks_for(response: Response) -> list[CheckFunction]:
 
 def tame(case: Case, seeds: Seeds | None) -> None:
     """Name things that there are, where `seeds` are given; ask for nothing that takes long, or reaches others."""
-    path, new = case.operation.path, case.operation.method.lower() == "delete"
+    path = case.operation.path
+    deletes = case.operation.method.lower() == "delete" or case.operation.label == "PUT /models/{name}"
     if seeds is not None:
         for values in (case.path_parameters, case.query):
             for name in list(values or ()):
-                known = seeds.named(name, path, new=new)
+                # Of several in a path, the last one is deleted.
+                inner = f"{{{name}}}/" in path
+                known = seeds.named(name, path, new=deletes and not inner)
                 if known is not None:
                     values[name] = known
     if isinstance(case.body, dict):
@@ -158,7 +195,8 @@ def tamed(body: Mapping[str, Any], path: str, seeds: Seeds | None) -> dict[str, 
         told |= {name: value for name, value in known.items() if value is not None}
         told |= {"model": "demo"} if isinstance(told.get("model"), str) else {}
     if path in ("/inference", "/orchestrate", "/api/v1/execute"):
-        told |= {name: value for name, value in SHORT.items() if path != "/inference" or name == "max_tokens"}
+        orchestrated = path == "/orchestrate" or told.get("execution_type") == "orchestrator"
+        told |= {name: value for name, value in SHORT.items() if orchestrated or name == "max_tokens"}
         told.pop("parameters", None)
     if "runs" in path and isinstance(told.get("context"), dict | None):
         told["context"] = {**(told.get("context") or {}), **SHORT}

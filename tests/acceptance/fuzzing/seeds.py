@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from server.wire.models import NewModel
+
 PROMPT = "What is 6*7?"
 SHORT = {"max_tokens": 4, "max_attempts": 1}
 """So that no answer takes long."""
@@ -21,6 +23,8 @@ KINDS = (
     ("/api/v1/execute", "thread_id", "talk"),
     ("/api/v1/crew", "thread_id", ""),
     ("/flows", "thread_id", ""),
+    ("/api/v1/crew/jobs/{job_id}/cancel", "job_id", "at_work"),
+    ("/executions/{execution_id}/cancel", "execution_id", "at_work"),
 )
 """What a parameter means that means another thing elsewhere: begin of the path, name, kind of seed."""
 
@@ -42,8 +46,8 @@ class Seeds:
         make = self._makers.get(kind)
         if make is None:
             return None
-        if new:
-            return make()
+        if new or kind == "at_work":
+            return self._added() if kind == "model" else make()
         if kind not in self.known:
             self.known[kind] = make()
         return self.known[kind]
@@ -67,6 +71,7 @@ class Seeds:
             "execution_id": self._execution,
             "chat": lambda: self._made("POST", "/inference", {"prompt": PROMPT, "max_tokens": 4})["thread_id"],
             "talk": lambda: self._made("POST", "/orchestrate", {"prompt": PROMPT, **SHORT})["thread_id"],
+            "at_work": self._at_work,
             "model": lambda: "demo",
             "model_key": lambda: "demo",
             "namespace": lambda: "memories",
@@ -86,6 +91,13 @@ class Seeds:
         """Of the thread that is known, before anything else has run there."""
         self.named("run_id", "", new=False)
         return str(self._made("GET", f"/threads/{self.known['thread_id']}/state")["checkpoint_id"])
+
+    def _added(self) -> str:
+        """A model that can be removed again, as the description shows it."""
+        name = f"model-{next(self.numbers)}"
+        extra: Any = NewModel.model_config["json_schema_extra"]
+        self._made("PUT", f"/models/{name}", extra["examples"][0])
+        return name
 
     def _agent(self) -> str:
         agent = f"agent-{next(self.numbers)}"
@@ -110,6 +122,12 @@ class Seeds:
     def _execution(self) -> str:
         flow = self.named("flow_id", "", new=False)
         return str(self._made("POST", "/flows/execute", {"flow_id": flow, "query": "?", "wait": True})["execution_id"])
+
+    def _at_work(self) -> str:
+        """A job that never ends: the file that its agent waits for is not made."""
+        agents = [{"agent_id": "one", "agent_class": "Gate", "config": {"file": "never"}}]
+        self._made("PUT", "/api/v1/crew", {"crew_id": "patient", "agents": agents})
+        return str(self._made("POST", "/api/v1/crew/execute", {"crew_id": "patient", "query": "?"})["job_id"])
 
     def _item(self) -> str:
         self._made("PUT", "/store/items", {"namespace": ["memories"], "key": "language", "value": {"speaks": "es"}})

@@ -68,7 +68,9 @@ async def test_who_waited_for_the_load_holds_it_from_the_load_on_and_a_caller_wh
 async def test_a_model_in_use_is_refused_with_its_holders() -> None:
     models = manager(FakeLoader(a=10), budget=100)
     async with models.lease("a", holder=RUN):
-        with pytest.raises(InUse, match=r"a \(standard\) answers 1 calls now, of run r \(.*\) for .* s; unload") as refused:
+        with pytest.raises(
+            InUse, match=r"a \(standard\) answers 1 calls now, of run r \(.*\) for .* s; unload"
+        ) as refused:
             models.unload("a")
     assert [held.holder for held in refused.value.held] == [RUN]
     assert [(one.resident.name, one.held) for one in models.unload("a")] == [("a", ())]

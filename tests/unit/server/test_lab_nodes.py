@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from server.streaming.frames import Frame
+from server.streaming.job_events import events_of
 from server.streaming.lab_nodes import NodeVisit, nodes_of
 
 
@@ -73,3 +74,17 @@ def test_a_stream_tells_what_its_nodes_did(told: list[tuple[str, Any]], nodes: l
 def test_a_node_that_is_visited_twice_stands_there_twice() -> None:
     told = [start("a", "1"), end("a", "1"), start("a", "2"), end("a", "2", seconds=1.5)]
     assert [(one.node, one.seconds) for one in nodes_of(frames(*told))] == [("a", 0.5), ("a", 1.5)]
+
+
+def test_a_job_in_the_words_of_the_lab_tells_its_models_and_tokens_as_other_jobs_do() -> None:
+    model, token = {"model": "demo"}, {"node": "writer", "message_id": "1", "text": "hi"}
+    told = [
+        said
+        for frame in frames(*BEGIN, start("writer"), ("model", model), ("token", token))
+        for said in events_of(frame)
+    ]
+    assert [(name, orjson.loads(data)) for name, data in told] == [
+        ("attempt", {"attempt": 1}),
+        ("model", model),
+        ("token", {"step": "writer", "message_id": "1", "text": "hi"}),
+    ]

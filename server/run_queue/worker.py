@@ -146,6 +146,8 @@ class Worker:
         self._slots = slots
         self._reserved = 0
         self._working: dict[UUID, Working] = {}
+        self._full = False
+        """When it last looked, there may have been more than it could take."""
         self._awake = asyncio.Event()
         self._look_now = asyncio.Event()
         self._draining = False
@@ -241,7 +243,8 @@ class Worker:
             run_id = working.claimed.run.run_id
             if self._working.get(run_id) is working:
                 del self._working[run_id]
-            self._awake.set()
+            if self._full:  # else nothing waits that could not be claimed: a look for each run's end would find nothing
+                self._awake.set()
 
     async def _claim_all(self) -> None:
         while self.free > 0:
@@ -257,6 +260,7 @@ class Worker:
                 self.start(each)
             if len(claimed) < slots:
                 break
+        self._full = self.free <= 0
 
     async def _look(self) -> None:
         # Only those at work before the question was asked: a run that was begun meanwhile is not in its answer.

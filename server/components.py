@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import uuid
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from server.health import (
 )
 from server.lab import Lab
 from server.run_queue.worker import SLOTS
+from server.telemetry.readings import disk_of
 from server.wire.device import device_info
 from state.errors import Unavailable
 
@@ -83,14 +83,14 @@ def _checkpointer(lab: Lab) -> Part:
 
 def _queue(lab: Lab) -> Part:
     async def check() -> Finding:
-        return judge_queue(await lab.queue.standing(), slots=SLOTS * lab.settings.workers)
+        return judge_queue(await lab.queue_readings.in_flight(), slots=SLOTS * lab.settings.workers)
 
     return Part("run_queue", check)
 
 
 def _worker(lab: Lab) -> Part:
     async def check() -> Finding:
-        processes = (await lab.queue.standing())["processes"]
+        processes = await lab.queue_readings.live_workers()
         free, stopping = lab.queue.free, lab.queue.stopping
         slots = SLOTS if lab.settings.workers else 0
         return judge_worker(slots=slots, free=free, stopping=stopping, processes=processes)
@@ -158,7 +158,5 @@ def _disk(lab: Lab) -> Part:
 
 
 def _look_at_disk(folder: Path) -> Finding:
-    """Of the data directory, or of where it will be: beside a Postgres elsewhere it is made at its first use."""
-    here = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-    usage = shutil.disk_usage(here)
-    return judge_disk(total=usage.total, free=usage.free)
+    disk = disk_of(folder)
+    return judge_disk(total=disk.total, free=disk.free)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -31,14 +32,15 @@ async def follow(lab: Lab, tenant: str, job: Job, view: View, after: int = 0) ->
     """
     try:
         run = await lab.queue.get(tenant, job.run_id)
-        async for frames in lab.hub.read(tenant, run, after):
-            told = [
-                Said(name, data, event_id(run.run_id, each.seq)) for each in frames for name, data in events_of(each)
-            ]
-            if told:
-                yield told
-            if frames[-1].name != END:
-                await asyncio.sleep(GATHER_SEC)
+        async with aclosing(lab.hub.read(tenant, run, after)) as pieces:
+            async for frames in pieces:
+                told = [
+                    Said(name, data, event_id(run.run_id, one.seq)) for one in frames for name, data in events_of(one)
+                ]
+                if told:
+                    yield told
+                if frames[-1].name != END:
+                    await asyncio.sleep(GATHER_SEC)
         if lab.hub.leaving:
             return  # it goes on elsewhere; whoever listens comes again after what it has heard
         ended = await lab.executions.get(tenant, job.job_id)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import psycopg
 
 from server.db.programs import one_line
+from server.db.telemetry import InFlight
 from state.errors import LabError
 
 Status = Literal["ok", "degraded", "down"]
@@ -75,11 +76,17 @@ def overall(looked: Sequence[Looked]) -> Status:
     return "ok" if all(one.finding.status == "ok" for one in looked) else "degraded"
 
 
-def judge_queue(standing: Mapping[str, Any], *, slots: int) -> Finding:
-    """`slots`: runs that this process works on at once, 0 where it leaves them to others."""
-    figures = {**standing, "oldest_wait_sec": round(standing["oldest_wait_sec"], 3), "slots": slots}
-    if standing["oldest_wait_sec"] > LONG_WAIT_SEC:
-        wait = standing["oldest_wait_sec"]
+def judge_queue(in_flight: InFlight, *, slots: int) -> Finding:
+    """`slots`: runs that this server and the workers it started take at once, 0 where it leaves them to others."""
+    wait = in_flight.longest_claimable or 0.0
+    figures = {
+        "pending": in_flight.pending,
+        "running": in_flight.running,
+        "delayed": in_flight.delayed,
+        "oldest_wait_sec": round(wait, 3),
+        "slots": slots,
+    }
+    if wait > LONG_WAIT_SEC:
         return Finding("degraded", f"a run that could start has waited for {wait:.0f} s", figures)
     return Finding(figures=figures)
 

@@ -12,7 +12,8 @@ from uuid import UUID
 from langgraph.store.base import BaseStore
 
 from nodes.memory import runs_of as remembered_runs
-from server.db.history import Execution, History, PartOf
+from server.db.history import History
+from server.db.history_shapes import Execution, PartOf
 from server.db.run_events import RunEvents
 from server.db.threads import Threads
 from server.run_queue.queue import RunQueue
@@ -20,7 +21,7 @@ from server.streaming.agent_nodes import turns_of
 from server.streaming.checkpoint_nodes import steps_of
 from server.streaming.frames import Frame
 from server.streaming.lab_nodes import NodeStatus, NodeVisit, nodes_of
-from server.streaming.lab_stream import LAB
+from server.streaming.lab_stream import LAB, questions_of
 from server.thread_states import ThreadStates
 from state.errors import BadRequest, Conflict, NotFound, TimedOut
 
@@ -147,6 +148,5 @@ class Histories:
         if execution.status != "INTERRUPTED" or not await self.rows.is_newest(tenant, execution):
             return []
         with suppress(NotFound):
-            asked = (await self._threads.get(tenant, execution.thread_id)).interrupts
-            return [{"interrupt_id": one["id"], "value": one["value"]} for asks in asked.values() for one in asks]
+            return questions_of((await self._threads.get(tenant, execution.thread_id)).interrupts)
         return []

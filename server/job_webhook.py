@@ -14,7 +14,7 @@ from server.db.jobs import Delivery, Job
 from server.run_queue.digest import request_of
 from server.run_queue.shapes import Ending, Run
 from server.run_queue.webhooks import delivery
-from server.streaming.lab_stream import is_lab
+from server.streaming.lab_stream import is_lab, questions_of
 from server.wire.execution_view import Execution
 from server.wire.execution_view import execution_view as lab_view
 from server.wire.executions import execution_view, job_view, now
@@ -34,8 +34,7 @@ def job_delivery(run: Run, ending: Ending) -> Delivery | None:
         return told
     job = _ended(run, ending)
     if is_lab(run.kwargs):
-        asked = [one for asks in orjson.loads(ending.interrupts).values() for one in asks] if job.waits else []
-        interrupts = [{"interrupt_id": one["id"], "value": one["value"]} for one in asked]
+        interrupts = questions_of(orjson.loads(ending.interrupts)) if job.waits else []
         return told[0], encode(lab_view(_execution(job, run), now(), interrupts=interrupts))
     return told[0], _body(job)
 
@@ -62,7 +61,7 @@ def _ended(run: Run, ending: Ending) -> Job:
         assistant_id=run.assistant_id,
         metadata=run.metadata,
         run_status=ending.status,
-        waits=ending.status == "success" and ending.thread_status == "interrupted",
+        waits=ending.waits,
         error=None if ending.error is None else f"{ending.error['error']}: {ending.error['message']}",
         attempt=run.attempt,
         created_at=_read(datetime.fromisoformat, run.metadata.get("job_created_at"), run.created_at),

@@ -101,6 +101,7 @@ class Lab:
     socket_bounds: Bounds
     """Of a WebSocket."""
     telemetry: Telemetry
+    queue_readings: QueueReadings
     looker: Looker
 
 
@@ -154,6 +155,7 @@ async def open_lab(
             interval = None if ttl is None else ttl.sweep_interval_minutes
             limit = LIMIT if ttl is None else ttl.sweep_limit
             history = History(database.pool, database.dsn)
+            queue_readings = QueueReadings(database.pool, database.dsn)
             retention = Retention(database.pool, database.dsn, interval_minutes=interval, limit=limit)
             definitions = Definitions(assistants, staff, settings.allowed_networks)
             webhooks_on = config is None or not config.http.disable_webhooks
@@ -231,8 +233,9 @@ async def open_lab(
                     listeners=listeners,
                     socket_bounds=Bounds(),
                     telemetry=telemetry,
+                    queue_readings=queue_readings,
                     looker=Looker(
-                        QueueReadings(database.pool, database.dsn),
+                        queue_readings,
                         opened.agents,
                         opened.bus,
                         models,

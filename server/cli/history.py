@@ -17,7 +17,7 @@ from rich.text import Text
 
 from nodes.memory import Found, find_runs, runs_of
 from server.cli.terminal import print_json, set_up_logging, shorten, shown, wide_console
-from server.db.history import Execution, HistoryFilter
+from server.db.history_shapes import Execution, HistoryFilter
 from server.histories import Whole
 from server.lab import TENANT, open_lab
 from server.settings import Settings, read_settings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -18,12 +18,12 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from server.db.checkpoints import Pool
-from server.db.jobs import IN_FLIGHT, JobStatus, job_status, runs_of_status
+from server.db.history_shapes import Execution, Found, HistoryFilter, PartOf
+from server.db.jobs import runs_of_status
 from server.db.json_values import storable_text
 from server.db.repository import Query, Repository
 from server.db.runs import ABANDONED
 from server.db.upkeep import Upkeep
-from server.run_queue.shapes import RunStatus
 from state.errors import BadRequest
 
 FEW = 1_000
@@ -32,97 +32,6 @@ the words in them."""
 _ANY_TENANT = ""
 _CURSOR = b"h1"
 """Begins every cursor; what another version made is refused."""
-
-
-@dataclass(frozen=True)
-class Execution:
-    """`execution_id` is the first run's id, `run_id` the last one's, whose end this is."""
-
-    seq: int
-    """Order of creation."""
-    execution_id: UUID
-    run_id: UUID
-    thread_id: UUID
-    graph_id: str
-    assistant_id: UUID | None
-    metadata: Mapping[str, Any]
-    request: str | None
-    answer: str | None
-    """As `run_queue/digest.py` keeps them: their first 50,000 characters."""
-    figures: Mapping[str, Any]
-    """Of its result, where that says so: score, attempts, kind, language, agents, metrics."""
-    settings: Mapping[str, Any]
-    """What it was asked with: model, strategy, tools and so on."""
-    run_status: RunStatus
-    waits: bool
-    error: str | None
-    attempt: int
-    """Workers that have begun its last run."""
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    output: Any = None
-    """What its last run left, most often the state of its thread. None in lists."""
-
-    @property
-    def status(self) -> JobStatus:
-        return job_status(self.run_status, self.waits)
-
-    @property
-    def in_flight(self) -> bool:
-        return self.status in IN_FLIGHT
-
-    @property
-    def result(self) -> Any:
-        """The `result` of the state that it left, where its graph has one."""
-        return self.output.get("result") if isinstance(self.output, Mapping) else None
-
-    def seconds(self, now: datetime) -> float | None:
-        """From its start to its end, or until now; waiting for answers counts."""
-        if self.started_at is None:
-            return None
-        ends = self.finished_at if not self.in_flight else now
-        return round(((ends or now) - self.started_at).total_seconds(), 3)
-
-
-@dataclass(frozen=True)
-class PartOf:
-    """One run of an execution."""
-
-    run_id: UUID
-    status: RunStatus
-    modes: Sequence[str]
-    """What of it is streamed, and so in its log; nothing is of a run of the foreground."""
-    foreground: bool
-
-
-@dataclass(frozen=True)
-class HistoryFilter:
-    """Which executions are meant. None: any."""
-
-    status: JobStatus | None = None
-    graphs: Sequence[str] | None = None
-    team: str = ""
-    of_team: bool | None = None
-    """Of the crews among them: only those whose crew_id is `team`, or only the others."""
-    model: str | None = None
-    """The one that answered, or was asked for."""
-    thread_id: UUID | None = None
-    crew_id: str | None = None
-    flow_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    """Made at or after `since` and before `until`; without a time zone, in UTC."""
-    min_score: float | None = None
-    words: str | None = None
-    """As people write them for search engines: `word "a phrase" -without or`."""
-
-
-@dataclass(frozen=True)
-class Found:
-    executions: Sequence[Execution]
-    next_cursor: str | None
-    """Where older ones go on; None: these were the last."""
 
 
 class History(Repository):

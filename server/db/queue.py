@@ -128,14 +128,6 @@ class QueueRows(ClaimRows):
         rows = await self._ask(tenant, "outcome", {"run_id": run_id})
         return rows[0] if rows else None
 
-    async def standing(self) -> Mapping[str, Any]:
-        """`pending`, `running`, `oldest_wait_sec` and `processes` that live, over all tenants."""
-        return (await self._ask("", "standing", {}))[0]
-
-    async def counts(self) -> Mapping[str, int]:
-        """Of pending and running runs, over all tenants."""
-        return {row["status"]: row["count"] for row in await self._ask("", "counts", {})}
-
     async def _admit_one(
         self, connection: AsyncConnection[DictRow], tenant: str, new: NewRun, worker_id: int | None
     ) -> Admitted:

@@ -188,12 +188,6 @@ class Runs:
             found = await query("newest_run", {"thread_id": thread_id})
         return _run(found[0]) if found else None
 
-    async def recent_runs(self, limit: int, thread_id: UUID | None = None) -> list[Run]:
-        """The latest runs, newest first, of one thread where one is named."""
-        async with self._transaction() as query:
-            found = await query("recent_runs", {"thread_id": thread_id, "limit": limit})
-        return [_run(row) for row in found]
-
     async def last_unfinished(self, graph_id: str | None = None) -> Thread | None:
         """The thread to resume: the latest whose newest run did not succeed and is not at work in a living process."""
         async with self._transaction() as query:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -26,6 +25,7 @@ from server.wire.cache import (
     read_key,
     unloaded_view,
 )
+from server.wire.executions import now
 from server.wire.shapes.building import ref
 from state.errors import BadRequest, Conflict, InUse
 from state.models import Strategy
@@ -38,13 +38,13 @@ router = APIRouter(prefix="/cache", tags=["lab"])
 @router.get("")
 def get_cache_status(lab: CurrentLab) -> CacheStatus:
     """Models in memory: their bytes, who holds them, when they leave; the budget; hits and misses since the start."""
-    return cache_view(lab.models.reading(), lab.models.manager.cached(), _now())
+    return cache_view(lab.models.reading(), lab.models.manager.cached(), now())
 
 
 @router.post("/clear")
 def clear_cache(lab: CurrentLab) -> CacheCleared:
     """Unload every model that is neither in use nor pinned; tells what stayed, and why."""
-    return cleared_view(lab.models.manager.clear(), _now())
+    return cleared_view(lab.models.manager.clear(), now())
 
 
 @router.delete(
@@ -84,12 +84,8 @@ def _unload(manager: ModelManager, key: str, strategy: Strategy | None) -> Seque
 
 
 def _refused(used: InUse, request: Request) -> Response:
-    holders = [one.model_dump() for one in holders_view(used.held, _now())]
+    holders = [one.model_dump() for one in holders_view(used.held, now())]
     return problem(409, str(used), execution_id(request.scope), holders=holders)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 with_slashes(router)

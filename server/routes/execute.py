@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from server.deps import CurrentLab, CurrentTenant
 from server.execute import begin, executed
-from server.routes.lab_asking import answered, execution_id, told, wants_events
+from server.routes.lab_asking import answered, told, wants_events
 from server.routes.slashes import with_slashes
 from server.streaming.frames import Frame
 from server.streaming.sse import EVENT_STREAM
+from server.telemetry.access import execution_id
 from server.wire.answers import answer
 from server.wire.execute import AcceptedExecution, ExecutionRequest, ExecutionResult
 from server.wire.execution_view import accepted_view
@@ -55,7 +56,7 @@ async def execute(
     `stream` or `Accept: text/event-stream`: each node, each token and the end as they come. `background`: 202 at once.
     An execution that somebody waits for ends with its client, and with LAB_REQUEST_TIMEOUT (504).
     """
-    run = await begin(lab, tenant, body, run_id=execution_id(request))
+    run = await begin(lab, tenant, body, run_id=execution_id(request.scope))
     where = {"Location": f"/api/v1/history/{run.run_id}"}
     if body.background:
         return answer(accepted_view(run), where, status=202)

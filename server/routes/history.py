@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from server.db.history import HistoryFilter
+from server.db.history_shapes import HistoryFilter
 from server.deps import CurrentLab, CurrentTenant
 from server.routes.slashes import with_slashes
 from server.wire.answers import answer

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from server.deps import CurrentLab, CurrentTenant
-from server.routes.lab_asking import answered, execution_id
+from server.routes.lab_asking import answered
 from server.routes.slashes import with_slashes
+from server.telemetry.access import execution_id
 from server.wire.lab import InferenceRequest, InferenceResponse
 from server.wire.shaped import body_of, described
 
@@ -26,7 +27,7 @@ async def infer(
     run = await lab.lab_runs.start(
         tenant,
         body.asked(),
-        run_id=execution_id(request),
+        run_id=execution_id(request.scope),
         metadata={"execution_type": "simple"},
         timeout_sec=lab.settings.request_timeout,
     )

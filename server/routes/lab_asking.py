@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
 
 from fastapi import Request
-from langchain_core.utils.uuid import uuid7
 
 from server.lab import Lab
 from server.routes.run_streams import home_of, streamed_run
@@ -20,11 +18,6 @@ from state.errors import TimedOut
 
 LATE_SECONDS = 5.0
 """Beyond its bound, what a run may take to be claimed, stopped and recorded before its caller is told so."""
-
-
-def execution_id(request: Request) -> UUID:
-    """The request's own, which is its run's, too."""
-    return request.scope.get("lab.execution_id") or uuid7()
 
 
 def wants_events(request: Request) -> bool:

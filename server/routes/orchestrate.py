@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from server.deps import CurrentLab, CurrentTenant
-from server.routes.lab_asking import answered, execution_id, told, wants_events
+from server.routes.lab_asking import answered, told, wants_events
 from server.routes.slashes import with_slashes
+from server.telemetry.access import execution_id
 from server.wire.lab import InterruptResponse, OrchestrateRequest, OrchestrateResponse
 from server.wire.shaped import body_of, described
 from server.wire.shapes.runs import LAB_STREAM
@@ -33,7 +34,7 @@ async def orchestrate(
     run = await lab.lab_runs.start(
         tenant,
         body.asked(),
-        run_id=execution_id(request),
+        run_id=execution_id(request.scope),
         metadata={"execution_type": "orchestrator"},
         timeout_sec=lab.settings.request_timeout,
     )

@@ -29,7 +29,6 @@ from state.errors import LabError, Malformed, NotFound
 
 router = APIRouter()
 
-NOT_BUFFERED = {"Cache-Control": "no-store", "Connection": "keep-alive", "X-Accel-Buffering": "no"}
 GONE = {"error": "HTTPException", "message": "404: Run not found"}
 """How a run that is not there is told where the answer has begun already."""
 FRESH_SECONDS = 2.0
@@ -96,7 +95,7 @@ async def join_stream(
     home = f"/threads/{thread}/runs/{wanted}"
     run = await _found(lab, tenant, wanted, thread)
     if run is None:
-        return _streamed(_one(frame("error", encode(GONE))), home)
+        return streamed(_one(frame("error", encode(GONE))), home)
     after = after_of(run, last_event_id, datetime.now(UTC))
     return streamed_run(lab, tenant, run, home, is_true(cancel_on_disconnect), after=after, modes=stream_mode)
 
@@ -153,57 +152,10 @@ def after_of(run: Run, last_event_id: str | None, now: datetime) -> int | None:
     return 0 if run.status == "pending" or fresh else None
 
 
-def is_heard(name: str, modes: frozenset[str]) -> bool:
-    """Whether a listener to some modes alone hears an event: `messages/partial|ns` belongs to `messages`."""
-    mode = name.partition("|")[0].partition("/")[0]
-    return mode in modes or (name.partition("|")[0] == "messages" and "messages-tuple" in modes)
-
-
 def joined_headers(thread_id: UUID, run_id: UUID) -> dict[str, str]:
     """Where a client that waits can wait again."""
     home = f"/threads/{thread_id}/runs/{run_id}"
     return {"Location": f"{home}/join", "Content-Location": home}
-
-
-def streamed_run(
-    lab: Lab,
-    tenant: str,
-    run: Run,
-    home: str,
-    cancel: bool,
-    *,
-    after: int | None = 0,
-    modes: list[str] | None = None,
-) -> LiveResponse:
-    """A run as server-sent events. `cancel`: it ends with this client."""
-    pieces = _frames(lab, tenant, run, after, frozenset(filter(None, modes or ())) or None)
-    if goes_with_its_client(run) and not cancel:
-        return _shared(lab, tenant, run, home, pieces)
-    return _streamed(pieces, home, cancel_when_gone(lab, tenant, run) if cancel else None)
-
-
-def _shared(lab: Lab, tenant: str, run: Run, home: str, pieces: AsyncIterator[bytes]) -> LiveResponse:
-    """Heard by one of several clients that may leave and come again; the run ends with the last of them."""
-
-    async def present() -> AsyncGenerator[bytes, None]:
-        async with lab.listeners.present(tenant, run):
-            async for piece in pieces:
-                yield piece
-
-    heard = present()
-
-    async def gone() -> None:
-        await heard.aclose()
-        lab.listeners.left(tenant, run.run_id)
-
-    return _streamed(heard, home, gone)
-
-
-async def _frames(
-    lab: Lab, tenant: str, run: Run, after: int | None, modes: frozenset[str] | None
-) -> AsyncIterator[bytes]:
-    async for said in said_by(lab.hub, tenant, run, after, None if modes is None else partial(is_heard, modes=modes)):
-        yield b"".join(frame(*each) for each in said)
 
 
 def _waited(lab: Lab, tenant: str, run: Run, *, cancel: bool) -> LiveResponse:
@@ -222,11 +174,6 @@ async def _output(lab: Lab, tenant: str, run: Run) -> AsyncIterator[bytes]:
     else:
         failed = ended.status in ("error", "timeout") and ended.error is not None
         yield encode({"__error__": ended.error}) if failed else ended.output or b"{}"
-
-
-def _streamed(pieces: AsyncIterator[bytes], home: str, gone: Any = None) -> LiveResponse:
-    headers = {"Location": f"{home}/stream", "Content-Location": home, **NOT_BUFFERED}
-    return LiveResponse(pieces, headers=headers, media_type=EVENT_STREAM, heartbeat=HEARTBEAT, gone=gone)
 
 
 def _answered(pieces: AsyncIterator[bytes], thread_id: UUID, run_id: UUID, gone: Any = None) -> LiveResponse:
@@ -254,10 +201,6 @@ async def _found(lab: Lab, tenant: str, run_id: UUID, thread_id: UUID) -> Run | 
 
 def _told(error: LabError) -> dict[str, str]:
     return {"error": type(error).__name__, "message": str(error)}
-
-
-def home_of(run: Run) -> str:
-    return f"/threads/{run.thread_id}/runs/{run.run_id}"
 
 
 def is_true(text: str) -> bool:

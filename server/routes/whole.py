@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -36,8 +36,7 @@ async def while_here(coroutine: Coroutine[Any, Any, T], request: Request) -> T:
     finally:
         watch.cancel()
         work.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(work, watch, return_exceptions=True)
+        await asyncio.gather(work, watch, return_exceptions=True)
 
 
 async def _last(events: AsyncGenerator[Event, None]) -> Event:

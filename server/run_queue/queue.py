@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -157,16 +157,6 @@ class RunQueue:
                 return Ended(row["status"], output, read_error(row["error"]))
             await self._hub.until(news)
         raise Unavailable("this server is stopping; the run goes on, ask for it again")
-
-    async def standing(self) -> Mapping[str, Any]:
-        """`pending` and `running` runs, `oldest_wait_sec` of those that could run, `processes` that live; over all
-        tenants."""
-        return await self._rows.standing()
-
-    async def counts(self) -> dict[str, int]:
-        """Runs that are pending and running, over all tenants."""
-        found = await self._rows.counts()
-        return {status: found.get(status, 0) for status in IN_FLIGHT}
 
     def _follow(self, admitted: Admitted) -> None:
         run = admitted.run

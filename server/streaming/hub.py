@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -130,7 +130,7 @@ class Hub:
             async with asyncio.timeout(LOOK_SECONDS):
                 await news.wait()
 
-    async def read(self, tenant: str, run: Run, after: int | None) -> AsyncIterator[Sequence[Frame]]:
+    async def read(self, tenant: str, run: Run, after: int | None) -> AsyncGenerator[Sequence[Frame], None]:
         """The run's events in order, in pieces as they come, to the last one; no database connection is held between.
 
         `after`: None for what comes from now on, 0 for everything, n for what came after event n. A run that can be

@@ -40,9 +40,9 @@ def beginning(run: Run, going_on_at: Sequence[str]) -> Told:
 def last_words(run: Run, ending: Ending) -> Iterable[Told]:
     """What a run says last, with its recorded end."""
     match ending.status:
-        case "success" if ending.thread_status == "interrupted":
-            for asked in _asked(ending.interrupts):
-                yield "interrupt", encode({**identity(run), "interrupt_id": asked["id"], "value": asked["value"]})
+        case "success" if ending.waits:
+            for asked in questions_of(orjson.loads(ending.interrupts)):
+                yield "interrupt", encode({**identity(run), **asked})
         case "success":
             values = orjson.loads(ending.output or b"null")
             result = values.get("result") if isinstance(values, dict) else None
@@ -93,6 +93,6 @@ def identity(run: Run) -> dict[str, str]:
     return {"run_id": str(run.run_id), "thread_id": str(run.thread_id), "graph": run.graph_id}
 
 
-def _asked(interrupts: bytes) -> Iterable[Mapping[str, Any]]:
-    for asks in orjson.loads(interrupts).values():
-        yield from asks
+def questions_of(interrupts: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """What is asked, `interrupt_id` and `value` each; `interrupts`: by task, as threads have them."""
+    return [{"interrupt_id": one["id"], "value": one["value"]} for asks in interrupts.values() for one in asks]

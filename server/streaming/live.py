@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -45,20 +44,20 @@ class LiveResponse(StreamingResponse):
                 if not task.done():
                     task.cancel()
             await asyncio.gather(sending, beating, watching, return_exceptions=True)
+        # A client that is gone makes some servers' `send` raise, perhaps before they say that it is.
+        left = left or not sending.result()
         if left and self._gone is not None:
             await self._gone()
-        if not left:
-            sending.result()
 
-    async def _send_all(self, send: Send) -> None:
+    async def _send_all(self, send: Send) -> bool:
+        """Whether the client was there to the last piece. Raises what the pieces raise."""
         now = asyncio.get_running_loop().time
         self._sent = now()
-        # A client that is gone makes some servers' `send` raise; the watcher tells the rest.
-        with suppress(OSError):
-            async for piece in self._pieces:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-                self._sent = now()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        async for piece in self._pieces:
+            if not await _sent(send, piece, more=True):
+                return False
+            self._sent = now()
+        return await _sent(send, b"", more=False)
 
     async def _beat(self, send: Send) -> None:
         now = asyncio.get_running_loop().time
@@ -69,6 +68,15 @@ class LiveResponse(StreamingResponse):
             else:
                 self._sent = now()
                 await send({"type": "http.response.body", "body": self._heartbeat, "more_body": True})
+
+
+async def _sent(send: Send, piece: bytes, *, more: bool) -> bool:
+    """Whether the server took it."""
+    try:
+        await send({"type": "http.response.body", "body": piece, "more_body": more})
+    except OSError:
+        return False
+    return True
 
 
 async def _disconnected(receive: Receive) -> None:

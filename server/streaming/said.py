@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import NamedTuple
 
 from server.run_queue.shapes import Run
@@ -26,23 +27,24 @@ class Said(NamedTuple):
 
 async def said_by(
     hub: Hub, tenant: str, run: Run, after: int | None, is_wanted: Callable[[str], bool] | None = None
-) -> AsyncIterator[Sequence[Said]]:
+) -> AsyncGenerator[Sequence[Said], None]:
     """Events as they come, those that came together in one piece; `after` as `Hub.read` takes it.
 
     `is_wanted`: whether events of this name are told. Ends early where this process stops.
     """
     try:
-        async for frames in hub.read(tenant, run, after):
-            piece = [
-                Said(each.name, each.data, str(each.seq) if run.resumable else None)
-                for each in frames
-                if each.name != END and (is_wanted is None or is_wanted(each.name))
-            ]
-            if piece:
-                yield piece
-            if frames[-1].name != END:
-                # What comes meanwhile goes in one piece: a send for each token would be most of what a token costs.
-                await asyncio.sleep(GATHER_SEC)
+        async with aclosing(hub.read(tenant, run, after)) as pieces:
+            async for frames in pieces:
+                piece = [
+                    Said(each.name, each.data, str(each.seq) if run.resumable else None)
+                    for each in frames
+                    if each.name != END and (is_wanted is None or is_wanted(each.name))
+                ]
+                if piece:
+                    yield piece
+                if frames[-1].name != END:
+                    # What comes meanwhile goes in one piece: a send for each token would be most of what it costs.
+                    await asyncio.sleep(GATHER_SEC)
     except LabError as error:
         yield [Said("error", encode({"error": type(error).__name__, "message": str(error)}), None)]
 

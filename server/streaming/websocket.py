@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,13 +86,13 @@ class Talk:
         if said.id is not None:
             self.last_id = said.id
 
-    async def tell_all(self, events: AsyncIterator[Sequence[Said]], commands: Mapping[str, Command]) -> None:
+    async def tell_all(self, events: AsyncGenerator[Sequence[Said], None], commands: Mapping[str, Command]) -> None:
         """Tell events to the last one, with a heartbeat in their silences, and do meanwhile what the client says.
 
-        `commands`: by the `type` that it says, beside `ping`. Raises Left, Slow.
+        `commands`: by the `type` that it says, beside `ping`. Raises Left, Slow; `events` are closed then.
         """
         try:
-            async with asyncio.TaskGroup() as group:
+            async with aclosing(events), asyncio.TaskGroup() as group:
                 others = [group.create_task(self._hear(commands)), group.create_task(self._beat())]
                 async for piece in events:
                     for said in piece:

@@ -18,6 +18,7 @@ from server.telemetry.models import Totals
 from server.telemetry.readings import NEWEST, Machine, Readings
 from server.telemetry.requests import Requests
 from server.wire import metrics as wire
+from server.wire.device import gigabytes
 from server.wire.figures import agents_stats, delivery_stats
 from state.resources import Reading
 
@@ -124,7 +125,7 @@ def _system(machine: Machine, cpu_percent: float) -> wire.SystemMetrics:
             memory_total_bytes=models.vram_total_bytes,
             memory_free_bytes=models.vram_free_bytes,
         ),
-        gpu_memory_used_gb=round((models.vram_total_bytes - models.vram_free_bytes) / 1e9, 3),
+        gpu_memory_used_gb=gigabytes(models.vram_total_bytes - models.vram_free_bytes),
         disk=_room(disk.total, disk.free),
         process=wire.ProcessMetrics(
             resident_bytes=process.resident,

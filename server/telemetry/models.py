@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,12 +49,22 @@ class Totals:
     generated_tokens: int = 0
     inference_sec: float = 0.0
 
+    def add(self, call: ModelCall) -> None:
+        """One that was remembered cost nothing."""
+        self.calls += 1
+        if not call.remembered:
+            self.prompt_tokens += call.prompt_tokens
+            self.reused_tokens += call.reused_tokens
+            self.generated_tokens += call.generated_tokens
+            self.inference_sec += call.inference_sec
+
 
 class ModelMeter:
     """Of one process. May be told from any thread."""
 
     def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
         self.totals = Totals()
+        self._counting = threading.Lock()
         self._clock, self._names = clock, Names(MOST_MODELS)
         self._calls = Counter(
             "lab_model_calls",
@@ -90,7 +101,8 @@ class ModelMeter:
         model = self._names(call.model)
         strategy = call.strategy if call.strategy in STRATEGIES else OTHER
         self._calls.labels(model, strategy, "remembered" if call.remembered else "completed").inc()
-        self.totals.calls += 1
+        with self._counting:
+            self.totals.add(call)
         if call.remembered:
             return
         for kind, tokens in (
@@ -102,10 +114,6 @@ class ModelMeter:
         self._inference.labels(model, strategy).observe(call.inference_sec)
         if call.first_token_sec is not None:
             self._first.labels(model).observe(call.first_token_sec)
-        self.totals.prompt_tokens += call.prompt_tokens
-        self.totals.reused_tokens += call.reused_tokens
-        self.totals.generated_tokens += call.generated_tokens
-        self.totals.inference_sec += call.inference_sec
 
     def failed(self, model: str, strategy: str, outcome: str) -> None:
         strategy = strategy if strategy in STRATEGIES else OTHER

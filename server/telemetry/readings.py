@@ -134,8 +134,8 @@ def machine_of(models: LocalModels, data_dir: Path) -> Machine:
 
 
 def disk_of(folder: Path) -> Disk:
-    """Of a folder that may not be there yet: nothing is kept in it where Postgres is elsewhere."""
-    there = next((each for each in (folder, *folder.absolute().parents) if each.exists()), Path.home())
+    """Of a folder, or of where it will be: beside a Postgres elsewhere it is made at its first use."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     usage = shutil.disk_usage(there)
     return Disk(usage.total, usage.free)
 

@@ -11,11 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llm.cache import Phase
 from llm.leasing.holders import Cached, Cleared
+from server.wire.device import gigabytes
 from state.errors import NotFound
 from state.models import MODEL_NAME, Strategy
 from state.resources import Held, Reading
-
-GB = 1_000_000_000
 
 ModelKey = Annotated[
     str,
@@ -194,11 +193,6 @@ def unloaded_view(key: str, gone: Sequence[Cached]) -> CacheUnloaded:
     if not gone:
         raise NotFound(f"{key} is not in memory; GET /cache lists what is")
     return CacheUnloaded(unloaded=len(gone), models=_unloaded(gone), freed_bytes=_bytes(gone))
-
-
-def gigabytes(size: int) -> float:
-    """In units of 10^9 bytes."""
-    return round(size / GB, 6)
 
 
 def _unloaded(gone: Sequence[Cached]) -> list[UnloadedModel]:

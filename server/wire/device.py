@@ -12,8 +12,6 @@ from pydantic import BaseModel, Field
 from llm.vram import Memory, processor_name
 from state.resources import Device
 
-GB = 1_000_000_000
-
 
 class GpuInfo(BaseModel):
     index: int
@@ -64,11 +62,16 @@ def device_info(machine: Machine) -> DeviceInfo:
         gpus=gpus,
         vram_total_bytes=memory.vram_total,
         vram_free_bytes=memory.vram_free,
-        gpu_memory_total_gb=round(memory.vram_total / GB, 3),
-        gpu_memory_used_gb=round((memory.vram_total - memory.vram_free) / GB, 3),
+        gpu_memory_total_gb=gigabytes(memory.vram_total),
+        gpu_memory_used_gb=gigabytes(memory.vram_total - memory.vram_free),
         ram_total_bytes=memory.ram_total,
         ram_free_bytes=memory.ram_free,
     )
+
+
+def gigabytes(size: int) -> float:
+    """In units of 10^9 bytes, as the seeds tell memory."""
+    return round(size / 1e9, 6)
 
 
 def system_info() -> SystemInfo:

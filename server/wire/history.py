@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from server.db import history
+from server.db import history_shapes as history
 from server.histories import Whole
 from server.run_queue.endings import CANCELLED
 from server.wire.execute import ExecutionMetrics, ExecutionSummary

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from server.cli.main import main
+from tests.acceptance.forking import starts
 
 ROOT = Path(__file__).parents[2]
 SERVING = re.compile(r"serving on (http://127\.0\.0\.1:\d+)")
@@ -34,15 +35,13 @@ class Lab:
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run to the end."""
-        return subprocess.run(
-            self._command(arguments),
-            env=self.environment(),
-            cwd=self.folder,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        popen = self._open(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with popen:
+            try:
+                said, errors = popen.communicate(stdin, timeout=120)
+            finally:
+                popen.kill()
+        return subprocess.CompletedProcess(popen.args, popen.returncode, said, errors)
 
     def events(self, *arguments: str) -> list[dict[str, Any]]:
         """The events of `lab ask --json …`, which must end well."""
@@ -71,10 +70,8 @@ class Lab:
     @contextmanager
     def start(self, *arguments: str) -> Iterator[Process]:
         """Start; killed at the end if it still runs."""
-        popen = subprocess.Popen(
-            self._command(arguments),
-            env=self.environment(),
-            cwd=self.folder,
+        popen = self._open(
+            arguments,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -88,8 +85,12 @@ class Lab:
         finally:
             process.end()
 
-    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+    def command(self, arguments: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "server", *arguments]
+
+    def _open(self, arguments: tuple[str, ...], **how: Any) -> subprocess.Popen[str]:
+        command, environment = self.command(arguments), self.environment()
+        return starts(command, environment)(command, env=environment, cwd=self.folder, **how)
 
     def environment(self) -> dict[str, str]:
         """What its processes see of the environment."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.acceptance.forking import starts
 from tests.acceptance.processes import Lab
 
 SECONDS = 60
@@ -52,9 +53,10 @@ class Terminal:
 def on_terminal(lab: Lab, *arguments: str) -> Iterator[Terminal]:
     """Start `lab`; killed at the end if it still runs."""
     ours, its = pty.openpty()
-    popen = subprocess.Popen(
-        [sys.executable, "-m", "server", *arguments],
-        env={**lab.environment(), "TERM": "xterm"},
+    command, environment = [sys.executable, "-m", "server", *arguments], {**lab.environment(), "TERM": "xterm"}
+    popen = starts(command, environment)(
+        command,
+        env=environment,
         cwd=lab.folder,
         stdin=its,
         stdout=its,

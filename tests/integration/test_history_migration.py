@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from server.db.history import History, HistoryFilter
+from server.db.history import History
+from server.db.history_shapes import HistoryFilter
 from server.db.migrate import migrate, read_migrations
 from server.db.pool import open_pool
 from state.errors import NoDatabase

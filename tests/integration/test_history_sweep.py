@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from server.db.history import History, HistoryFilter
+from server.db.history import History
+from server.db.history_shapes import HistoryFilter
 from server.db.pool import Database
 from server.db.runs import Runs
 from server.db.threads import NewThread, Threads

@@ -176,8 +176,9 @@ async def test_detailed_health_tells_each_component_with_its_latency(served: Ser
     )
     info = {name: one["info"] for name, one in told["components"].items()}
     assert info["run_queue"] | {"slots": 0} == {
-        "pending": 0, "running": 0, "oldest_wait_sec": 0.0, "processes": 1, "slots": 0
+        "pending": 0, "running": 0, "delayed": 0, "oldest_wait_sec": 0.0, "slots": 0
     }  # fmt: skip
+    assert info["worker"]["processes"] == 1
     assert info["models"]["default_model"] == "demo" and info["worker"]["slots"] == info["worker"]["free"] > 0
     assert info["disk"]["total_bytes"] > 0 and info["migrations"]["pending"] == []
 

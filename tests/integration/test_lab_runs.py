@@ -12,6 +12,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from server.db.telemetry import InFlight
 from server.lab import TENANT, Lab, open_lab
 from server.run_queue.shapes import Run
 from server.run_request import RunRequest
@@ -71,7 +72,7 @@ async def test_what_is_wrong_is_refused_before_anything_is_written(lab: Lab) -> 
     ):
         with pytest.raises(kind, match=said):
             await lab.lab_runs.start(TENANT, request)
-    assert await lab.queue.counts() == {"pending": 0, "running": 0} and not await lab.queue.has_thread(TENANT, thread)
+    assert await lab.queue_readings.in_flight() == InFlight() and not await lab.queue.has_thread(TENANT, thread)
 
 
 async def test_a_thread_of_another_graph_is_refused(lab: Lab) -> None:
@@ -96,7 +97,7 @@ async def test_a_run_ends_at_its_bound_and_frees_its_model(lab: Lab) -> None:
 async def test_a_cancelled_run_says_so_whether_it_had_begun_or_not(lab: Lab) -> None:
     slow = {"model": "slow", "max_attempts": 1}
     run = await lab.lab_runs.start(TENANT, RunRequest("orchestrator", prompt="Hello", context=slow))
-    with pytest.raises(Conflict, match="is already running|busy"):
+    with pytest.raises(Conflict, match=r"is already running|busy"):
         await lab.lab_runs.start(TENANT, RunRequest("orchestrator", prompt="Hi", thread_id=run.thread_id))
     assert await cut(lab, run) == []
     # The thread goes on where it was cut, with the settings it was begun with.

@@ -94,7 +94,7 @@ ORDER BY seq;
 SELECT NOT EXISTS (
     SELECT 1 FROM runs
     WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s
-      AND seq > (SELECT seq FROM runs WHERE run_id = %(run_id)s)
+      AND seq > (SELECT seq FROM runs WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s)
 ) AS newest;
 
 -- delete: the runs of an execution, in flight none of them; with their events

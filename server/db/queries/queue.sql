@@ -335,18 +335,6 @@ LIMIT %(limit)s;
 -- outcome: how a run stands
 SELECT status, output::text AS output, error FROM runs WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s;
 
--- standing: runs over all tenants that wait and that run, seconds that the oldest waits that could run, live processes
-SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
-       count(*) FILTER (WHERE status = 'running') AS running,
-       coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE ready AND due_at <= now())), 0)::float
-           AS oldest_wait_sec,
-       (SELECT count(*) FROM workers WHERE lease_until > now()) AS processes
-FROM runs
-WHERE status IN ('pending', 'running');
-
--- counts: of runs by status, over all tenants
-SELECT status, count(*) AS count FROM runs WHERE status IN ('pending', 'running') GROUP BY status;
-
 -- calm_thread: nothing is in flight on it any more
 UPDATE threads
 SET status = CASE WHEN error::json ->> 'error' = 'UserInterrupt' OR interrupts <> '{}' THEN 'interrupted'

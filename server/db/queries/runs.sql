@@ -113,20 +113,6 @@ SELECT run_id, thread_id, graph_id, status, input,
        CASE WHEN status = 'running' THEN pg_try_advisory_xact_lock_shared(worker_id) ELSE false END AS abandoned
 FROM newest;
 
--- recent_runs: the latest runs, of one thread where one is named, as get_run tells them
--- The rows are chosen first (MATERIALIZED): each look at a worker's lock takes it for the transaction.
-WITH recent AS MATERIALIZED (
-    SELECT *
-    FROM runs
-    WHERE tenant_id = %(tenant_id)s AND (%(thread_id)s::uuid IS NULL OR thread_id = %(thread_id)s)
-    ORDER BY seq DESC
-    LIMIT %(limit)s
-)
-SELECT run_id, thread_id, graph_id, status, input, context, result, error, created_at, started_at, finished_at,
-       CASE WHEN status = 'running' THEN pg_try_advisory_xact_lock_shared(worker_id) ELSE false END AS abandoned
-FROM recent
-ORDER BY seq DESC;
-
 -- last_unfinished: of the threads whose newest run did not come to an end, nor waits nor runs, the one with the latest
 -- A run of the queue that stopped for an answer is a success; its thread says that it waits.
 WITH newest AS MATERIALIZED (

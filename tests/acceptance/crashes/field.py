@@ -20,6 +20,7 @@ import httpx
 
 from server.db.connection import connect
 from server.streaming.frames import Frame, frames_of
+from tests.acceptance.forking import starts
 from tests.acceptance.protocol.talking import Said, said
 
 ROOT = Path(__file__).parents[3]
@@ -141,7 +142,7 @@ class Field:
             "LAB_OFFLINE": "true",
         }
         with log.open("wb") as out:
-            popen = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=out, stderr=out)
+            popen = starts(command, environment)(command, cwd=self.folder, env=environment, stdout=out, stderr=out)
         member = Member(popen, log)
         self.members.append(member)
 

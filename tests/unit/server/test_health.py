@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
+from server.db.telemetry import InFlight
 from server.health import (
     Finding,
     Looked,
@@ -90,15 +90,17 @@ async def test_whoever_cancels_a_look_is_not_held_up() -> None:
         await task
 
 
-def standing(wait: float) -> dict[str, Any]:
-    return {"pending": 1, "running": 0, "oldest_wait_sec": wait, "processes": 1}
+def waiting(seconds: float) -> InFlight:
+    return InFlight(pending=1, claimable=1, longest=seconds, longest_claimable=seconds)
 
 
 @pytest.mark.parametrize(
     ("finding", "status", "said"),
     [
-        pytest.param(judge_queue(standing(1.0), slots=100), "ok", None, id="a queue that moves"),
-        pytest.param(judge_queue(standing(61.0), slots=100), "degraded", "61 s", id="a queue that stands"),
+        pytest.param(judge_queue(InFlight(), slots=100), "ok", None, id="an empty queue"),
+        pytest.param(judge_queue(InFlight(pending=1, longest=90.0), slots=100), "ok", None, id="behind another run"),
+        pytest.param(judge_queue(waiting(1.0), slots=100), "ok", None, id="a queue that moves"),
+        pytest.param(judge_queue(waiting(61.0), slots=100), "degraded", "61 s", id="a queue that stands"),
         pytest.param(judge_worker(slots=100, free=0, stopping=False, processes=1), "ok", None, id="busy"),
         pytest.param(judge_worker(slots=100, free=0, stopping=True, processes=2), "degraded", "stopping", id="leaving"),
         pytest.param(judge_worker(slots=0, free=0, stopping=False, processes=2), "ok", None, id="others work"),

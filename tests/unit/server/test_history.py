@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from server.cli.history import print_whole, run_table
-from server.db.history import Execution, cursor_of, seq_of
+from server.db.history import cursor_of, seq_of
+from server.db.history_shapes import Execution
 from server.histories import Whole
 from server.streaming.agent_nodes import turns_of
 from server.streaming.checkpoint_nodes import steps_of

@@ -25,8 +25,13 @@ async def _broken() -> AsyncIterator[bytes]:
     raise Broken("no more")
 
 
-async def _answer(pieces: AsyncIterator[bytes], *, leaves: bool = False) -> tuple[list[Message], list[str]]:
-    """What an ASGI server is sent by a response, and whether its `gone` was called; the client may leave at once."""
+async def _answer(
+    pieces: AsyncIterator[bytes], *, leaves: bool = False, breaks_at: bytes | None = None
+) -> tuple[list[Message], list[str]]:
+    """What an ASGI server is sent by a response, and whether its `gone` was called; the client may leave at once.
+
+    `breaks_at`: the piece that the server cannot send any more, before it says that the client is gone.
+    """
     sent: list[Message] = []
     told: list[str] = []
 
@@ -36,6 +41,8 @@ async def _answer(pieces: AsyncIterator[bytes], *, leaves: bool = False) -> tupl
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
+        if message.get("body") == breaks_at is not None:
+            raise OSError("broken pipe")
         sent.append(message)
 
     async def gone() -> None:
@@ -76,3 +83,18 @@ async def test_a_client_that_leaves_ends_the_pieces_and_is_told_of() -> None:
 async def test_what_goes_wrong_while_sending_is_raised() -> None:
     with pytest.raises(Broken, match="no more"):
         await _answer(_broken())
+
+
+@pytest.mark.parametrize("breaks_at", [b"two", b""], ids=["a piece", "the end"])
+async def test_a_client_whose_connection_breaks_while_sending_is_told_of(breaks_at: bytes) -> None:
+    _, told = await _answer(_pieces(b"one", b"two"), breaks_at=breaks_at)
+    assert told == ["gone"]
+
+
+async def test_an_error_of_the_operating_system_in_the_pieces_is_no_lost_connection() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        await _answer(pieces())

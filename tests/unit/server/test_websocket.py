@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import pytest
@@ -81,11 +81,25 @@ class Peer:
 BOUNDS = Bounds(send=0.05, first=5, beat=60)
 
 
-async def events(*pieces: Sequence[Said], for_ever: bool = False) -> AsyncIterator[Sequence[Said]]:
+async def events(*pieces: Sequence[Said], for_ever: bool = False) -> AsyncGenerator[Sequence[Said], None]:
     for piece in pieces:
         yield piece
     if for_ever:
         await asyncio.Event().wait()
+
+
+class Closed:
+    """Events that note their end, which must not wait for the collection of garbage."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    async def events(self, *pieces: Sequence[Said]) -> AsyncGenerator[Sequence[Said], None]:
+        try:
+            for piece in pieces:
+                yield piece
+        finally:
+            self.done = True
 
 
 async def test_a_talk_that_ends_is_closed_and_one_of_a_process_that_stops_asks_to_come_again() -> None:
@@ -117,11 +131,13 @@ async def test_a_client_that_leaves_ends_the_events_and_nothing_is_said_to_it(co
 
 
 async def test_a_client_without_room_is_told_where_to_come_again() -> None:
-    peer = Peer()
+    peer, closed = Peer(), Closed()
     async with talking(peer.socket, BOUNDS, lambda: False) as talk:
         await talk.tell(Said("a", b"1", "1"))
         peer.room.clear()
-        await talk.tell_all(events([Said("b", b"2", "2")], for_ever=True), {})
+        heard = closed.events([Said("b", b"2", "2")])
+        await talk.tell_all(heard, {})
+    assert closed.done
     assert peer.close == (1013, "too slow; the run goes on, come again with last_event_id=1")
 
 

@@ -143,7 +143,7 @@ class Histories:
                 states += reversed(found)
         return states
 
-    async def _interrupts(self, tenant: str, execution: Execution) -> list[Mapping[str, Any]]:
+    async def _interrupts(self, tenant: str, execution: Execution) -> Sequence[Mapping[str, Any]]:
         """As its thread shows them, which has not gone on with something else since."""
         if execution.status != "INTERRUPTED" or not await self.rows.is_newest(tenant, execution):
             return []

@@ -14,7 +14,7 @@ from server.definitions import Kept
 from server.following import View, follow, shown
 from server.job_requests import Asked
 from server.lab import Lab
-from server.routes.run_streams import NOT_BUFFERED
+from server.routes.streamed import NOT_BUFFERED
 from server.routes.whole import while_here
 from server.streaming.job_events import after_of
 from server.streaming.live import LiveResponse

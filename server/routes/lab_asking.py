@@ -7,7 +7,7 @@ import asyncio
 from fastapi import Request
 
 from server.lab import Lab
-from server.routes.run_streams import home_of, streamed_run
+from server.routes.streamed import home_of, streamed_run
 from server.routes.whole import ClientGone, while_here
 from server.run_queue.shapes import Run
 from server.streaming.events import Event

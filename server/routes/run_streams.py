@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,11 +12,12 @@ from fastapi import APIRouter, Depends, Header, Query
 from server.deps import CurrentLab, CurrentTenant
 from server.lab import Lab
 from server.routes.asking import admitted, cancel_when_gone
+from server.routes.streamed import home_of, streamed, streamed_run
 from server.run_queue.shapes import Run
-from server.streaming.listeners import goes_with_its_client
+from server.streaming.errors import error_payload
 from server.streaming.live import LiveResponse
-from server.streaming.said import number_of, said_by
-from server.streaming.sse import EVENT_STREAM, HEARTBEAT, frame
+from server.streaming.said import number_of
+from server.streaming.sse import frame
 from server.wire import runs as wire
 from server.wire.body import json_body
 from server.wire.ids import uuid_of
@@ -170,7 +170,7 @@ async def _output(lab: Lab, tenant: str, run: Run) -> AsyncIterator[bytes]:
     except NotFound:
         yield encode({"__error__": GONE})
     except LabError as error:
-        yield encode({"__error__": _told(error)})
+        yield encode({"__error__": error_payload(error)})
     else:
         failed = ended.status in ("error", "timeout") and ended.error is not None
         yield encode({"__error__": ended.error}) if failed else ended.output or b"{}"
@@ -197,10 +197,6 @@ async def _found(lab: Lab, tenant: str, run_id: UUID, thread_id: UUID) -> Run | 
         return await lab.queue.get(tenant, run_id, thread_id)
     except NotFound:
         return None
-
-
-def _told(error: LabError) -> dict[str, str]:
-    return {"error": type(error).__name__, "message": str(error)}
 
 
 def is_true(text: str) -> bool:

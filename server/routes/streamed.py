@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -12,9 +11,8 @@ from server.routes.asking import cancel_when_gone
 from server.run_queue.shapes import Run
 from server.streaming.listeners import goes_with_its_client
 from server.streaming.live import LiveResponse
-from server.streaming.said import said_by
+from server.streaming.said import said_by, unheard
 from server.streaming.sse import EVENT_STREAM, HEARTBEAT, frame
-from server.wire.values import encode
 from state.errors import NoDatabase
 
 NOT_BUFFERED = {"Cache-Control": "no-store", "Connection": "keep-alive", "X-Accel-Buffering": "no"}
@@ -46,7 +44,7 @@ def _shared(lab: Lab, tenant: str, run: Run, home: str, pieces: AsyncIterator[by
                 async for piece in pieces:
                     yield piece
         except NoDatabase as error:
-            yield frame("error", encode(error_words(error)))
+            yield frame(*unheard(error))
 
     heard = present()
 

@@ -13,7 +13,8 @@ from fastapi import APIRouter, Query
 
 from server.deps import CurrentLab, CurrentTenant
 from server.lab import Lab
-from server.routes.run_streams import NOT_BUFFERED, LastEventId
+from server.routes.run_streams import LastEventId
+from server.routes.streamed import NOT_BUFFERED
 from server.run_queue.queue import IN_FLIGHT
 from server.run_queue.shapes import Run
 from server.streaming.frames import END

@@ -14,7 +14,8 @@ from server.deps import CurrentLab, CurrentTenant
 from server.execute import begin
 from server.following import follow
 from server.lab import Lab
-from server.routes.run_streams import Modes, after_of, is_heard
+from server.routes.run_streams import Modes, after_of
+from server.routes.streamed import is_heard
 from server.run_queue.shapes import Run
 from server.streaming import job_events
 from server.streaming.said import said_by

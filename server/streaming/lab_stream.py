@@ -15,6 +15,7 @@ import orjson
 
 from server.run_queue.shapes import Ending, Run
 from server.streaming.events import Event
+from server.streaming.sse import error_event
 from server.wire.values import encode
 from state.errors import Broken, Conflict, LabError, TimedOut, errors_by_name
 
@@ -53,7 +54,7 @@ def last_words(run: Run, ending: Ending) -> Iterable[Told]:
 
 def error_words(ending: Ending, run_id: UUID) -> bytes:
     """The data of an `error` event, which tells why a run did not come to its end."""
-    return encode({**error_data(failure_of(ending)), "execution_id": str(run_id)})
+    return encode({**error_event(failure_of(ending)).data, "execution_id": str(run_id)})
 
 
 def failure_of(ending: Ending) -> LabError:
@@ -67,11 +68,6 @@ def failure_of(ending: Ending) -> LabError:
     if ending.status == "timeout":
         return TimedOut(f"{message or name}; raise LAB_REQUEST_TIMEOUT or ask for fewer tokens")
     return Broken(f"the run failed: {name}: {message}")
-
-
-def error_data(error: LabError) -> dict[str, Any]:
-    """The data of an `error` event."""
-    return {"error": type(error).__name__, "status": error.status, "detail": str(error)}
 
 
 def raised(data: Mapping[str, Any]) -> LabError:

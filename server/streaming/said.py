@@ -46,7 +46,12 @@ async def said_by(
                     # What comes meanwhile goes in one piece: a send for each token would be most of what it costs.
                     await asyncio.sleep(GATHER_SEC)
     except LabError as error:
-        yield [Said("error", encode({"error": type(error).__name__, "message": str(error)}), None)]
+        yield [unheard(error)]
+
+
+def unheard(error: LabError) -> Said:
+    """Why a run cannot be heard, as the last thing that is told of it."""
+    return Said("error", encode({"error": type(error).__name__, "message": str(error)}), None)
 
 
 def number_of(event_id: str) -> int | None:

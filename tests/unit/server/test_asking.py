@@ -10,7 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from server.routes.run_streams import after_of, is_heard
+from server.routes.run_streams import after_of
+from server.routes.streamed import is_heard
 from server.routes.thread_stream import Position, position_of
 from server.run_queue.asking import new_run
 from server.run_queue.shapes import Run, RunStatus

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from langgraph.runtime import ServerInfo
-from langgraph.store.base import BaseStore, SearchItem
+from langgraph.store.base import BaseStore, PutOp, SearchItem
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from state.tasks import Kind, Related
@@ -75,6 +75,11 @@ async def remember(store: BaseStore, namespace: Namespace, run_id: str, memory: 
         request=storable(memory.request), answer=storable(memory.answer), summary=[storable(s) for s in memory.summary]
     )
     await store.aput(namespace, run_id, value, index=["request"])
+
+
+async def forget(store: BaseStore, namespace: Namespace, run_ids: Sequence[str]) -> None:
+    """Keep nothing of these runs; those of which nothing is kept are passed over."""
+    await store.abatch([PutOp(namespace, run_id, None) for run_id in run_ids])
 
 
 async def find_runs(

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from langgraph.store.base import BaseStore
 
-from nodes.memory import runs_of as remembered_runs
+from nodes.memory import forget, runs_of
 from server.db.history import History
 from server.db.history_shapes import Execution, PartOf
 from server.db.run_events import RunEvents
@@ -101,8 +101,7 @@ class Histories:
         if execution.in_flight:
             await self._stop(tenant, execution, parts)
         await self.rows.delete(tenant, execution)
-        for part in parts:
-            await self._store_of(tenant).adelete(remembered_runs(None), str(part.run_id))
+        await forget(self._store_of(tenant), runs_of(None), [str(part.run_id) for part in parts])
 
     async def _stop(self, tenant: str, execution: Execution, parts: Sequence[PartOf]) -> None:
         if parts and parts[-1].foreground:

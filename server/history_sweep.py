@@ -1,12 +1,15 @@
-"""Old executions are deleted with the threads that were made for them, where the operator says after how many days."""
+"""Old executions are deleted, with what is remembered of them, where the operator says after how many days."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from langgraph.store.base import BaseStore
+
+from nodes.memory import forget, runs_of
 from server.background import running
 from server.db.history import History
 from state.errors import NoDatabase
@@ -21,8 +24,11 @@ log = logging.getLogger(__name__)
 class HistorySweeper:
     """For all tenants; any number of processes may run one: each takes runs that no other holds."""
 
-    def __init__(self, history: History, days: float, *, batch: int = BATCH) -> None:
-        self._history, self._days, self._batch = history, days, batch
+    def __init__(
+        self, history: History, store_of: Callable[[str], BaseStore], days: float, *, batch: int = BATCH
+    ) -> None:
+        """`store_of`: a tenant's long-term memory."""
+        self._history, self._store_of, self._days, self._batch = history, store_of, days, batch
 
     async def run(self) -> None:
         """Sweep every hour until cancelled; an absent Postgres is waited out."""
@@ -48,6 +54,9 @@ class HistorySweeper:
         count = 0
         while True:
             deleted = await self._history.forget_old(self._days, self._batch)
-            count += deleted
-            if deleted < self._batch:
+            for tenant in {tenant for tenant, _ in deleted}:
+                of_tenant = [str(run_id) for owner, run_id in deleted if owner == tenant]
+                await forget(self._store_of(tenant), runs_of(None), of_tenant)
+            count += len(deleted)
+            if len(deleted) < self._batch:
                 return count

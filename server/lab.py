@@ -195,7 +195,7 @@ async def open_lab(
                     environment=process_environment(),
                 ) as webhooks,
                 retention.running() if works else nullcontext(),
-                HistorySweeper(history, settings.history_days).running()
+                HistorySweeper(history, database.store_of, settings.history_days).running()
                 if works and settings.history_days is not None
                 else nullcontext(),
                 sweeper.running() if works else nullcontext(),

@@ -60,7 +60,10 @@ def history(
         _one(settings, _uuid("run", run), delete=delete, yes=yes, as_json=as_json)
     elif search is not None:
         near = asyncio.run(_near(settings, search, limit))
-        print_json([each.model_dump() for each in near]) if as_json else wide_console().print(found_table(near))
+        if as_json:
+            print_json([each.model_dump() for each in near])
+        else:
+            wide_console().print(found_table(near))
     else:
         wanted = HistoryFilter(
             **of_type(graph),

@@ -89,9 +89,9 @@ class History(Repository):
             if execution.metadata.get("own_thread") is not False:
                 await _delete_threads(query, connection, [(execution.thread_id, execution.created_at)])
 
-    async def forget_old(self, days: float, limit: int) -> int:
+    async def forget_old(self, days: float, limit: int) -> Sequence[tuple[str, UUID]]:
         """Delete runs of any tenant that ended more than `days` ago, with threads that were made for them and nothing
-        else; how many runs."""
+        else; tenant and id of each run."""
         async with self._transaction_on(_ANY_TENANT) as (query, connection):
             old = await query("old", {"days": days, "limit": limit})
             locked = await query("lock_threads", {"thread_ids": list({row["thread_id"] for row in old})})
@@ -102,7 +102,7 @@ class History(Repository):
             deleted = await query("delete_old", chosen)
             made = [(row["thread_id"], row["created_at"]) for row in deleted]
             await _delete_threads(query, connection, made)
-        return len(deleted)
+        return [(row["tenant_id"], row["run_id"]) for row in deleted]
 
 
 async def _delete_threads(

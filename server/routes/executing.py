@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -86,7 +86,7 @@ def heard(lab: Lab, tenant: str, job: Job, view: View, last_event_id: str | None
     return LiveResponse(pieces, headers=headers, media_type=EVENT_STREAM, heartbeat=HEARTBEAT)
 
 
-async def _pieces(lab: Lab, tenant: str, job: Job, view: View, after: int) -> AsyncIterator[bytes]:
+async def _pieces(lab: Lab, tenant: str, job: Job, view: View, after: int) -> AsyncGenerator[bytes, None]:
     async for said in follow(lab, tenant, job, view, after):
         yield b"".join(frame(*each) for each in said)
 

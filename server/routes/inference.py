@@ -18,7 +18,7 @@ router = APIRouter(tags=["lab"])
 
 @router.post("/inference", openapi_extra=described(InferenceRequest))
 async def infer(
-    body: Annotated[InferenceRequest, Depends(body_of(InferenceRequest, exact=True))],
+    body: Annotated[InferenceRequest, Depends(body_of(InferenceRequest))],
     request: Request,
     lab: CurrentLab,
     tenant: CurrentTenant,

@@ -25,7 +25,7 @@ router = APIRouter(tags=["lab"])
     openapi_extra=described(OrchestrateRequest),
 )
 async def orchestrate(
-    body: Annotated[OrchestrateRequest, Depends(body_of(OrchestrateRequest, exact=True))],
+    body: Annotated[OrchestrateRequest, Depends(body_of(OrchestrateRequest))],
     request: Request,
     lab: CurrentLab,
     tenant: CurrentTenant,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -163,7 +163,7 @@ def _waited(lab: Lab, tenant: str, run: Run, *, cancel: bool) -> LiveResponse:
     return _answered(_output(lab, tenant, run), run.thread_id, run.run_id, gone)
 
 
-async def _output(lab: Lab, tenant: str, run: Run) -> AsyncIterator[bytes]:
+async def _output(lab: Lab, tenant: str, run: Run) -> AsyncGenerator[bytes, None]:
     """What a run gives at its end, or why it gives nothing."""
     try:
         ended = await lab.queue.ended(tenant, run.run_id)
@@ -176,7 +176,7 @@ async def _output(lab: Lab, tenant: str, run: Run) -> AsyncIterator[bytes]:
         yield encode({"__error__": ended.error}) if failed else ended.output or b"{}"
 
 
-def _answered(pieces: AsyncIterator[bytes], thread_id: UUID, run_id: UUID, gone: Any = None) -> LiveResponse:
+def _answered(pieces: AsyncGenerator[bytes, None], thread_id: UUID, run_id: UUID, gone: Any = None) -> LiveResponse:
     headers = joined_headers(thread_id, run_id)
     return LiveResponse(pieces, headers=headers, media_type="application/json", heartbeat=b"\n", gone=gone)
 
@@ -188,7 +188,7 @@ def _thread(text: str) -> UUID:
         raise Malformed(str(error)) from None
 
 
-async def _one(piece: bytes) -> AsyncIterator[bytes]:
+async def _one(piece: bytes) -> AsyncGenerator[bytes, None]:
     yield piece
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
@@ -35,7 +35,7 @@ def streamed_run(
     return streamed(pieces, home, cancel_when_gone(lab, tenant, run) if cancel else None)
 
 
-def _shared(lab: Lab, tenant: str, run: Run, home: str, pieces: AsyncIterator[bytes]) -> LiveResponse:
+def _shared(lab: Lab, tenant: str, run: Run, home: str, pieces: AsyncGenerator[bytes, None]) -> LiveResponse:
     """Heard by one of several clients that may leave and come again; the run ends with the last of them."""
 
     async def present() -> AsyncGenerator[bytes, None]:
@@ -46,18 +46,15 @@ def _shared(lab: Lab, tenant: str, run: Run, home: str, pieces: AsyncIterator[by
         except NoDatabase as error:
             yield frame(*unheard(error))
 
-    heard = present()
-
     async def gone() -> None:
-        await heard.aclose()
         lab.listeners.left(tenant, run.run_id)
 
-    return streamed(heard, home, gone)
+    return streamed(present(), home, gone)
 
 
 async def _frames(
     lab: Lab, tenant: str, run: Run, after: int | None, modes: frozenset[str] | None
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     async for said in said_by(lab.hub, tenant, run, after, None if modes is None else partial(is_heard, modes=modes)):
         yield b"".join(frame(*each) for each in said)
 
@@ -68,7 +65,7 @@ def is_heard(name: str, modes: frozenset[str]) -> bool:
     return mode in modes or (name.partition("|")[0] == "messages" and "messages-tuple" in modes)
 
 
-def streamed(pieces: AsyncIterator[bytes], home: str, gone: Any = None) -> LiveResponse:
+def streamed(pieces: AsyncGenerator[bytes, None], home: str, gone: Any = None) -> LiveResponse:
     """`home`: where the run is found. `gone`: called when the client leaves before the last piece."""
     headers = {"Location": f"{home}/stream", "Content-Location": home, **NOT_BUFFERED}
     return LiveResponse(pieces, headers=headers, media_type=EVENT_STREAM, heartbeat=HEARTBEAT, gone=gone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 from uuid import UUID
@@ -105,7 +105,7 @@ async def _runs(lab: Lab, tenant: str, thread: UUID, begin: Position) -> AsyncIt
 
 async def _pieces(
     runs: AsyncIterator[tuple[Run, int]], lab: Lab, tenant: str, *, whole: bool, ends: bool
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """What the runs say; their end is told as an event of its own."""
     async for run, after in runs:
         async for said in lab.hub.read(tenant, run, after):

@@ -14,6 +14,7 @@ from server.deps import CurrentLab, CurrentTenant
 from server.execute import begin
 from server.following import follow
 from server.lab import Lab
+from server.routes.lab_asking import ended_late
 from server.routes.run_streams import Modes, after_of
 from server.routes.streamed import is_heard
 from server.run_queue.shapes import Run
@@ -84,7 +85,8 @@ async def execute(socket: WebSocket, lab: CurrentLab, tenant: CurrentTenant) -> 
         body = shaped(ExecutionRequest, await talk.first())
         goes = None if body.background else "cancel"
         run = await begin(lab, tenant, body, run_id=execution_id(socket.scope), on_disconnect=goes)
-        await _tell(talk, lab, tenant, run, 0)
+        async with ended_late(lab, tenant, run):
+            await _tell(talk, lab, tenant, run, 0)
 
 
 async def _tell(talk: Talk, lab: Lab, tenant: str, run: Run, after: int | None, modes: list[str] | None = None) -> None:

@@ -108,7 +108,7 @@ def _metrics(result: object, turns: Sequence[object]) -> Any:
 
 def _sum(turns: Sequence[object], name: str) -> float:
     numbers = (_number(_field(turn, name)) or 0 for turn in turns)
-    return sum(float(number) for number in numbers if 0 <= number < 2**53)
+    return sum(float(number) for number in numbers if number >= 0)
 
 
 def _field(value: object, name: str) -> Any:
@@ -151,7 +151,10 @@ def _text(content: object) -> str | None:
 
 
 def _number(value: object) -> int | float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """None for what is no figure: graphs of others may leave any number there, and Postgres compares what is kept."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:  # NaN is not, either
+        return None
+    return value
 
 
 def _name(value: object) -> str | None:

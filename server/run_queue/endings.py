@@ -10,6 +10,7 @@ from langgraph.types import StateSnapshot
 from server.run_queue.digest import answer_of, figures_of
 from server.run_queue.shapes import Ending, Run
 from server.streaming.errors import error_payload
+from server.streaming.lab_stream import is_lab
 from server.streaming.modes import Outcome
 from server.wire.values import encode
 from state.errors import TimedOut
@@ -34,6 +35,10 @@ def finished(run: Run, outcome: Outcome) -> Ending:
 def failed(run: Run, error: Exception, state: StateSnapshot | None) -> Ending:
     """A graph that raised."""
     timed_out = isinstance(error, NodeTimeoutError | TimeoutError | TimedOut)
+    if isinstance(error, NodeTimeoutError) and is_lab(run.kwargs):
+        error = TimedOut(
+            f"{error.node} took longer than {error.timeout:g} s; raise LAB_REQUEST_TIMEOUT or ask for fewer tokens"
+        )
     return Ending(
         "timeout" if timed_out else "error",
         "error",

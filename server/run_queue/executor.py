@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import psycopg
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.graph.state import CompiledStateGraph
-from psycopg_pool import PoolTimeout
 
 from server.application.graphs import Application
 from server.db.claims import Claimed, ClaimRows
@@ -22,6 +20,8 @@ from server.db.pool import Database
 from server.db.queue import MAX_ATTEMPTS
 from server.db.queue_values import first_event
 from server.db.run_events import RunEvents
+from server.run_queue.away import is_away, surely
+from server.run_queue.bounds import at_most
 from server.run_queue.endings import cancelled, failed, finished
 from server.run_queue.shapes import Ending, Run
 from server.run_queue.worker import Working
@@ -37,11 +37,7 @@ from server.streaming.modes import Outcome
 from server.telemetry.meters import new_telemetry
 from server.telemetry.runs import RunMeter, RunWatch
 from server.wire.values import encode
-from state.errors import BadRequest, Conflict, LostLease, NoDatabase, TimedOut
-
-RETRY_SECONDS = 0.5
-AWAY = (NoDatabase, psycopg.OperationalError, PoolTimeout)
-"""How the absence of Postgres is told."""
+from state.errors import BadRequest, Conflict, LostLease
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 
@@ -77,7 +73,7 @@ class Executor:
         """Run to the end and record it; whatever goes wrong concerns this run alone."""
         run = working.claimed.run
         try:
-            said = await self._surely(lambda: self._open(working.claimed))
+            said = await surely(lambda: self._open(working.claimed))
         except LostLease as error:
             log.warning("%s", error)
             return
@@ -92,7 +88,7 @@ class Executor:
             await self._end_without_state(working.claimed, said, error)
         finally:
             self._hub.close(said)
-            watch.end(None if said.ending is None else standing(said.ending))
+            watch.end(None if said.ending is None else said.ending.standing)
 
     async def _run(self, working: Working, said: RunLog, watch: RunWatch) -> None:
         run, outcome = working.claimed.run, Outcome()
@@ -120,7 +116,7 @@ class Executor:
         if is_away(error) and working.reason is None and run.attempt < MAX_ATTEMPTS:
             log.warning("run %s goes back to the queue: %s", run.run_id, error)
             said.lose()
-            await self._surely(lambda: self._put_back(working.claimed, counted=True))
+            await surely(lambda: self._put_back(working.claimed, counted=True))
             return
         match working.reason:
             case "lost":
@@ -165,7 +161,7 @@ class Executor:
             config = {**self._application.default_config(run.graph_id), **config}
         seconds = run.kwargs.get("timeout_sec")
         async with (
-            _at_most(seconds),
+            at_most(seconds),
             self._application.graph(
                 run.graph_id,
                 config,
@@ -233,7 +229,7 @@ class Executor:
         async with said.writing:
             told = [Frame(seq, name, data) for seq, (name, data) in enumerate(last, said.last + 1)]
             frames = [*said.unwritten(), *told]
-            waiting = await self._surely(lambda: self._rows.end(claimed.tenant, run, ending, frames))
+            waiting = await surely(lambda: self._rows.end(claimed.tenant, run, ending, frames))
             said.ending = ending
             for name, data in last:
                 said.say(name, data)
@@ -260,63 +256,28 @@ class Executor:
     async def _roll_back(self, claimed: Claimed, said: RunLog) -> None:
         run = claimed.run
         saver = self._database.checkpointer.fenced(run.lease)
-        await self._surely(lambda: saver.adelete_for_runs([str(run.run_id)]))
+        await surely(lambda: saver.adelete_for_runs([str(run.run_id)]))
         ending = cancelled(run, *await self._state(claimed), rolled_back=True)
-        waiting = await self._surely(lambda: self._rows.roll_back(claimed.tenant, run, ending))
-        said.say(END, b"null")
+        waiting = await surely(lambda: self._rows.roll_back(claimed.tenant, run, ending))
+        for name, data in (*self._last_words(run, ending), (END, b"null")):
+            said.say(name, data)
         said.already_written()
         if waiting:
             self._wake()
 
     async def _hand_back(self, claimed: Claimed, said: RunLog) -> None:
-        await self._surely(lambda: self._hub.write(said))
+        await surely(lambda: self._hub.write(said))
         said.lose()
-        await self._surely(lambda: self._put_back(claimed, counted=False))
+        await surely(lambda: self._put_back(claimed, counted=False))
 
     async def _put_back(self, claimed: Claimed, *, counted: bool) -> None:
         run = claimed.run
         await self._rows.put_back(claimed.tenant, run.run_id, run.thread_id, run.lease.token, counted=counted)
 
-    async def _surely(self, act: Callable[[], Awaitable[Any]]) -> Any:
-        """Act, again while Postgres is away: an end that happened is recorded, or another worker takes the run over."""
-        while True:
-            try:
-                return await act()
-            except AWAY as error:
-                if not is_away(error):
-                    raise
-                log.warning("Postgres is away, trying again: %s", error)
-                await asyncio.sleep(RETRY_SECONDS)
-
-
-def standing(ending: Ending) -> str:
-    """How a run ended, as figures have it: `waiting` has come to a question, which is a success to its client."""
-    return "waiting" if ending.waits else ending.status
-
-
-def is_away(error: BaseException | None) -> bool:
-    """Whether an error says that Postgres cannot be reached, rather than that it refuses what is too large for it."""
-    cause = error.__cause__ if isinstance(error, NoDatabase) else error
-    if isinstance(cause, psycopg.errors.ProgramLimitExceeded):
-        return False
-    return isinstance(error, AWAY)
-
 
 async def _next(graph: Graph, run: Run) -> tuple[str, ...]:
     """The nodes that the thread goes on with."""
     return tuple((await snapshot(graph, RunnableConfig(configurable={"thread_id": str(run.thread_id)}))).next)
-
-
-@asynccontextmanager
-async def _at_most(seconds: float | None) -> AsyncIterator[None]:
-    """Raises TimedOut when what is within takes longer."""
-    try:
-        async with asyncio.timeout(seconds) as bound:
-            yield
-    except TimeoutError as error:
-        if not bound.expired():
-            raise
-        raise TimedOut(f"the run took longer than {seconds:g} s; raise LAB_REQUEST_TIMEOUT or ask for less") from error
 
 
 async def _has_begun(graph: Graph, run: Run) -> bool:

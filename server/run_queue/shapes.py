@@ -96,6 +96,11 @@ class Ending:
         return self.status == "success" and self.thread_status == "interrupted"
 
     @property
+    def standing(self) -> str:
+        """How the run ended, as figures have it: `waiting` has come to a question, which is a success to its client."""
+        return "waiting" if self.waits else self.status
+
+    @property
     def told_error(self) -> dict[str, str] | None:
         """The error as a client waiting for the run is told it."""
         return None if self.error is None else dict(self.error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -16,15 +16,15 @@ class LiveResponse(StreamingResponse):
 
     def __init__(
         self,
-        pieces: AsyncIterator[bytes],
+        pieces: AsyncGenerator[bytes, None],
         *,
         headers: Mapping[str, str],
         media_type: str,
         heartbeat: bytes,
         gone: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`heartbeat` is sent after every HEARTBEAT_SEC without a piece; `gone` is called when the client leaves
-        before the last piece."""
+        """`pieces` are closed at the end. `heartbeat` is sent after every HEARTBEAT_SEC without one; `gone` is called
+        when the client leaves before the last piece."""
         super().__init__(pieces, headers=headers, media_type=media_type)
         self._pieces = pieces
         self._heartbeat = heartbeat
@@ -44,6 +44,7 @@ class LiveResponse(StreamingResponse):
                 if not task.done():
                     task.cancel()
             await asyncio.gather(sending, beating, watching, return_exceptions=True)
+            await self._pieces.aclose()
         # A client that is gone makes some servers' `send` raise, perhaps before they say that it is.
         left = left or not sending.result()
         if left and self._gone is not None:

@@ -100,6 +100,9 @@ class Talk:
                 for other in others:
                     other.cancel()
         except BaseExceptionGroup as several:
+            for lost in several.exceptions[1:]:
+                if not isinstance(lost, Left | Slow):
+                    log.error("WebSocket %s failed on its way out", self._socket.url.path, exc_info=lost)
             raise several.exceptions[0] from None
 
     async def first(self) -> Any:

@@ -15,12 +15,8 @@ from server.wire.mistakes import MAX_TOLD, Invalid, Mistake, where
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
-def body_of(
-    shape: type[Shape], *, optional: bool = False, exact: bool = False
-) -> Callable[[Request], Awaitable[Shape]]:
+def body_of(shape: type[Shape], *, optional: bool = False) -> Callable[[Request], Awaitable[Shape]]:
     """A dependency that gives the body as `shape`; with `optional` an empty body is one without fields.
-
-    `exact`: NUL characters stay, for a route that refuses them; else they become U+FFFD.
 
     Raises HTTPException (415), Malformed (too deep), BadRequest: no JSON; Invalid: not of this shape.
     """
@@ -29,12 +25,12 @@ def body_of(
         raw = await request.body()
         if optional and not raw:
             return shaped(shape, {})
-        return shaped(shape, await json_of(request, exact=exact))
+        return shaped(shape, await json_of(request))
 
     return body
 
 
-async def json_of(request: Request, *also: str, exact: bool = False) -> Any:
+async def json_of(request: Request, *also: str) -> Any:
     """The JSON of a request, as Postgres can hold it; `also`: other content types that the route takes.
 
     Raises HTTPException (415), Malformed, BadRequest.
@@ -45,7 +41,7 @@ async def json_of(request: Request, *also: str, exact: bool = False) -> Any:
         raise HTTPException(415, f"Content-Type '{(media_type or '')[:100]}' is not accepted; send {accepted}")
     raw = await request.body()
     value = parse(raw)
-    return value if exact else without_nul(value, raw)
+    return without_nul(value, raw)
 
 
 def shaped(shape: type[Shape], value: Any) -> Shape:

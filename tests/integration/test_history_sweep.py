@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+from nodes.memory import Memory, find_runs, remember, runs_of
 from server.db.history import History
 from server.db.history_shapes import HistoryFilter
 from server.db.pool import Database
@@ -37,13 +38,17 @@ async def test_what_ended_long_ago_goes_with_the_threads_that_were_made_for_it(d
     )
     await sql("UPDATE threads SET created_at = created_at - interval '9 days' WHERE thread_id <> %s", named)
     young = await run(shared)
+    store = database.store_of(TENANT)
+    for kept in (old[0], young):
+        await remember(store, runs_of(None), str(kept), Memory(request="x", answer="y"))
 
-    assert await HistorySweeper(history, 10, batch=1).sweep() == 0
-    assert await HistorySweeper(history, 8, batch=2).sweep() == len(old)
+    assert await HistorySweeper(history, database.store_of, 10, batch=1).sweep() == 0
+    assert await HistorySweeper(history, database.store_of, 8, batch=2).sweep() == len(old)
     left = (await history.search(TENANT, HistoryFilter(), limit=99)).executions
     assert [each.execution_id for each in left] == [young, works, waits]
     found = await threads.delete_many(TENANT, [own, named, shared, waiting, busy])
     assert set(found) == {named, shared, waiting, busy}
+    assert [each.run_id for each in await find_runs(store, runs_of(None), "x", limit=9)] == [str(young)]
 
 
 async def test_one_that_was_answered_goes_whole(database: Database, runs: Runs) -> None:
@@ -56,5 +61,5 @@ async def test_one_that_was_answered_goes_whole(database: Database, runs: Runs) 
         await connection.execute(
             "UPDATE runs SET finished_at = finished_at - interval '9 days', created_at = now() - interval '9 days'"
         )
-    assert await HistorySweeper(history, 8).sweep() == 2
+    assert await HistorySweeper(history, database.store_of, 8).sweep() == 2
     assert (await history.search(TENANT, HistoryFilter(), limit=9)).executions == []

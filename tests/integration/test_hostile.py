@@ -19,9 +19,12 @@ from llm.embeddings import HashingEmbeddings
 from llm.models import open_models
 from nodes.analyze import analyze
 from nodes.validate import validate
+from server.db.history import History
+from server.db.history_shapes import HistoryFilter
 from server.db.pool import open_database
 from server.db.runs import Runs
 from server.db.worker import open_worker
+from server.lab import TENANT
 from server.run_request import RunRequest
 from server.runner import Runner
 from server.settings import Settings
@@ -101,17 +104,17 @@ async def test_hostile_text_goes_through_every_node(text: str, settings: Setting
 @pytest.mark.parametrize(("name", "text"), HOSTILE.items(), ids=HOSTILE.keys())
 async def test_a_hostile_run_is_recorded_told_and_remembered(name: str, text: str, settings: Settings) -> None:
     async with open_database(settings, HashingEmbeddings()) as database, open_worker(database.dsn) as worker:
-        runs = Runs(database.pool, worker)
-        runner = Runner(database, runs, patient(FakeModels(text, text, text)))
+        history = History(database.pool, database.dsn)
+        runner = Runner(database, Runs(database.pool, worker), patient(FakeModels(text, text, text)))
         if name in REFUSED:
             with pytest.raises(BadRequest, match=REFUSED[name]):
                 await anext(runner.run(RunRequest(graph="orchestrator", prompt=text)))
-            assert await runs.recent_runs(1) == []
+            assert not (await history.search(TENANT, HistoryFilter(), limit=1)).executions
             return
         events = [event async for event in runner.run(RunRequest(graph="orchestrator", prompt=text))]
         json.dumps([event.data for event in events])
-        run = (await runs.recent_runs(1))[0]
-    assert run.status == "success" and events[-1].name == "result"
+        execution = (await history.search(TENANT, HistoryFilter(), limit=1)).executions[0]
+    assert execution.status == "COMPLETED" and events[-1].name == "result"
 
 
 @pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE.keys())

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from server.db.telemetry import InFlight
 from server.lab import TENANT, Lab, open_lab
+from server.routes.lab_asking import ended_late
 from server.run_queue.shapes import Run
 from server.run_request import RunRequest
 from server.settings import Settings
@@ -106,6 +107,17 @@ async def test_a_cancelled_run_says_so_whether_it_had_begun_or_not(lab: Lab) -> 
     assert [data["model"] for _, name, data in await heard(lab, again) if name == "model"] == ["slow"]
 
 
+async def test_a_run_that_another_takes_the_place_of_tells_who_listens(lab: Lab) -> None:
+    slow = RunRequest("direct", prompt="Hello", context={"model": "slow"})
+    run = await lab.lab_runs.start(TENANT, slow)
+    listening = asyncio.create_task(heard(lab, run))
+    while "token" not in [frame.name for frame in lab.hub.log_of(run.run_id).after(0, written_only=True)]:  # type: ignore[union-attr]
+        await asyncio.sleep(0.01)
+    await lab.queue.cancel(TENANT, [run.run_id], "rollback")
+    told = await listening
+    assert told[-1][1] == "error" and told[-1][2]["detail"] == "the run was cancelled"
+
+
 async def cut(lab: Lab, run: Run) -> list[str]:
     """Cancel a run when its model speaks; where it began."""
     told = []
@@ -130,3 +142,7 @@ async def test_a_run_that_never_began_tells_its_cancellation(postgres: str, tmp_
             assert told[-1][2]["detail"] == "the run was cancelled"
             with pytest.raises(Conflict, match="cancelled"):
                 await lab.lab_runs.ended(TENANT, run)
+            # Nor does its maker listen for ever.
+            run = await lab.lab_runs.start(TENANT, RunRequest("direct", prompt="Hello"), timeout_sec=0.01)
+            async with ended_late(lab, TENANT, run, late_seconds=0.0):
+                assert [name for _, name, _ in await heard(lab, run)] == ["metadata", "error"]

@@ -126,7 +126,9 @@ LIMIT %(limit)s;
 SELECT thread_id FROM threads WHERE thread_id = ANY (%(thread_ids)s) FOR UPDATE SKIP LOCKED;
 
 -- delete_old: these runs, as far as their threads are locked
-DELETE FROM runs WHERE run_id = ANY (%(run_ids)s) AND thread_id = ANY (%(thread_ids)s) RETURNING thread_id, created_at;
+DELETE FROM runs
+WHERE run_id = ANY (%(run_ids)s) AND thread_id = ANY (%(thread_ids)s)
+RETURNING tenant_id, run_id, thread_id, created_at;
 
 -- delete_own_threads: of locked threads those made for runs that were deleted, on which nothing else has run
 -- Both times are that of the transaction in which they were made.

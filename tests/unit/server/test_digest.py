@@ -123,6 +123,7 @@ def test_the_figures_of_a_crew_are_its_agents_together() -> None:
         pytest.param("text", id="a text"),
         pytest.param([1], id="a list"),
         pytest.param({"score": "high", "attempts": True, "kind": 3, "agents": 7, "metrics": "m"}, id="odd types"),
+        pytest.param({"score": 10**400, "attempts": float("nan")}, id="no figures"),
         pytest.param({"agents": [None, 1, {"agent_id": 2}]}, id="odd agents"),
         pytest.param({"metrics": {"x": "y" * 5_000}}, id="metrics that are none of ours"),
         pytest.param(datetime(2026, 1, 1, tzinfo=UTC), id="a stranger"),

@@ -8,8 +8,10 @@ from uuid import UUID
 
 import orjson
 import pytest
+from langgraph.errors import NodeTimeoutError
 
 from server.job_webhook import job_delivery
+from server.run_queue.endings import failed
 from server.run_queue.shapes import Ending, Run, RunStatus
 from server.streaming.lab_stream import LAB
 from server.wire.execute import ExecutionResult
@@ -67,3 +69,13 @@ def test_a_question_is_told_with_its_id() -> None:
 
 def test_nothing_is_told_where_nobody_asked_for_it() -> None:
     assert job_delivery(run(webhook=None), Ending("success", "idle")) is None
+
+
+def test_a_node_that_took_too_long_is_named_and_how_to_give_it_more_time_but_not_on_the_agent_server_s_routes() -> None:
+    late = NodeTimeoutError("answer", 2.1, kind="run", run_timeout=2.0)
+    told = failed(run(), late, None)
+    assert (told.status, told.error and told.error["error"]) == ("timeout", "TimedOut")
+    assert told.error and told.error["message"].startswith("answer took longer than 2 s; raise LAB_REQUEST_TIMEOUT")
+    elsewhere = failed(run(stream_mode=["values"]), late, None)
+    assert elsewhere.status == "timeout"
+    assert elsewhere.error == {"error": "NodeTimeoutError", "message": "An internal error occurred"}

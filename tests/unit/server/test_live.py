@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -13,20 +13,20 @@ from server.streaming.live import LiveResponse
 from state.errors import Broken
 
 
-async def _pieces(*pieces: bytes, then: asyncio.Event | None = None) -> AsyncIterator[bytes]:
+async def _pieces(*pieces: bytes, then: asyncio.Event | None = None) -> AsyncGenerator[bytes, None]:
     for piece in pieces:
         yield piece
     if then is not None:
         await then.wait()
 
 
-async def _broken() -> AsyncIterator[bytes]:
+async def _broken() -> AsyncGenerator[bytes, None]:
     yield b"one"
     raise Broken("no more")
 
 
 async def _answer(
-    pieces: AsyncIterator[bytes], *, leaves: bool = False, breaks_at: bytes | None = None
+    pieces: AsyncGenerator[bytes, None], *, leaves: bool = False, breaks_at: bytes | None = None
 ) -> tuple[list[Message], list[str]]:
     """What an ASGI server is sent by a response, and whether its `gone` was called; the client may leave at once.
 
@@ -80,6 +80,21 @@ async def test_a_client_that_leaves_ends_the_pieces_and_is_told_of() -> None:
     assert all(message.get("more_body", True) for message in sent)
 
 
+async def test_pieces_are_closed_when_the_client_leaves_between_two_of_them() -> None:
+    closed: list[str] = []
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"one"
+            yield b"two"
+        finally:
+            closed.append("closed")
+
+    kept = pieces()  # held here: no collection of garbage closes it
+    _, told = await _answer(kept, breaks_at=b"one")
+    assert (closed, told) == (["closed"], ["gone"])
+
+
 async def test_what_goes_wrong_while_sending_is_raised() -> None:
     with pytest.raises(Broken, match="no more"):
         await _answer(_broken())
@@ -92,7 +107,7 @@ async def test_a_client_whose_connection_breaks_while_sending_is_told_of(breaks_
 
 
 async def test_an_error_of_the_operating_system_in_the_pieces_is_no_lost_connection() -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncGenerator[bytes, None]:
         yield b"one"
         raise OSError("disk")
 

@@ -235,7 +235,11 @@ async def test_ok_says_so(http: httpx.AsyncClient, path: str) -> None:
     answer = await http.get(path)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == {"ok": True, "services": {}}
+    said = answer.json()
+    # At its root ours says more of itself.
+    assert said == {"ok": True, "services": {}} or (
+        path == "/" and said.items() >= {"ok": True, "services": {}}.items()
+    )
 
 
 @pytest.mark.parametrize("path", ["/ok", "/info", "/metrics", "/openapi.json"])

@@ -63,9 +63,19 @@ def test_a_component_has_the_level_that_is_named_for_it(tmp_path: Path) -> None:
     assert [line["event"] for line in lines] == ["1", "2"]
 
 
-def test_libraries_are_quiet_unless_their_level_is_named() -> None:
+@pytest.fixture
+def library() -> Iterator[logging.Logger]:
+    """One of whose level no command that ran in this process has left anything."""
+    logger = logging.getLogger("httpx")
+    before = logger.level
+    logger.setLevel(logging.NOTSET)
+    yield logger
+    logger.setLevel(before)
+
+
+def test_libraries_are_quiet_unless_their_level_is_named(library: logging.Logger) -> None:
     def say() -> None:
-        logging.getLogger("httpx").info("a request")
+        library.info("a request")
 
     assert told(Settings(), say) == []
     assert len(told(Settings(log_levels={"httpx": "INFO"}), say)) == 1

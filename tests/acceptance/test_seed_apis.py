@@ -252,7 +252,8 @@ def test_a_client_that_leaves_a_stream_ends_the_generation(
         leaving.stream("POST", path, json=LONG, headers=STREAM) as response,
     ):
         run_id = response.headers["x-execution-id"]
-        assert next(name for name, _ in read_events(response) if name == "token")
+        events = read_events(response)  # held: a stream that nobody reads any more is closed
+        assert next(name for name, _ in events if name == "token")
         told = problem(client.delete("/cache/slow"), 409)
         assert [holder["run_id"] for holder in told["holders"]] == [run_id] and run_id in told["detail"]
     until(lambda: leases(client) == 0)

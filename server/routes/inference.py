@@ -7,9 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from server.deps import CurrentLab, CurrentTenant
-from server.routes.lab_asking import answered
+from server.routes.lab_asking import answered, begun
 from server.routes.slashes import with_slashes
-from server.telemetry.access import execution_id
 from server.wire.lab import InferenceRequest, InferenceResponse
 from server.wire.shaped import body_of, described
 
@@ -24,13 +23,7 @@ async def infer(
     tenant: CurrentTenant,
 ) -> InferenceResponse:
     """Answer a prompt with one call of one model. A client that leaves stops the generation."""
-    run = await lab.lab_runs.start(
-        tenant,
-        body.asked(),
-        run_id=execution_id(request.scope),
-        metadata={"execution_type": "simple"},
-        timeout_sec=lab.settings.request_timeout,
-    )
+    run = await begun(lab, tenant, body.asked(), request)
     last = await answered(lab, tenant, run, request)
     metrics = last.data["metrics"]
     return InferenceResponse(

@@ -15,11 +15,13 @@ from server.routes.asking import cancel_when_gone
 from server.routes.streamed import home_of, streamed
 from server.routes.whole import ClientGone, while_here
 from server.run_queue.shapes import Run
+from server.run_request import RunRequest
 from server.streaming.events import Event
 from server.streaming.frames import Frame
 from server.streaming.live import LiveResponse
 from server.streaming.said import said_by
 from server.streaming.sse import EVENT_STREAM, frame
+from server.telemetry.access import execution_id
 from state.errors import LabError, TimedOut
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,12 @@ LATE_SECONDS = 5.0
 
 def wants_events(request: Request) -> bool:
     return EVENT_STREAM in request.headers.get("accept", "")
+
+
+async def begun(lab: Lab, tenant: str, asked: RunRequest, request: Request) -> Run:
+    """The run of a request that waits for it; raises as `LabRuns.start`."""
+    bound = lab.settings.request_timeout
+    return await lab.lab_runs.start(tenant, asked, run_id=execution_id(request.scope), timeout_sec=bound)
 
 
 async def answered(lab: Lab, tenant: str, run: Run, request: Request, noted: list[Frame] | None = None) -> Event:

@@ -7,9 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from server.deps import CurrentLab, CurrentTenant
-from server.routes.lab_asking import answered, told, wants_events
+from server.routes.lab_asking import answered, begun, told, wants_events
 from server.routes.slashes import with_slashes
-from server.telemetry.access import execution_id
 from server.wire.lab import InterruptResponse, OrchestrateRequest, OrchestrateResponse
 from server.wire.shaped import body_of, described
 from server.wire.shapes.runs import LAB_STREAM
@@ -31,13 +30,7 @@ async def orchestrate(
     tenant: CurrentTenant,
 ) -> object:
     """Run the orchestrator. `Accept: text/event-stream` tells each node, each token and the result as it happens."""
-    run = await lab.lab_runs.start(
-        tenant,
-        body.asked(),
-        run_id=execution_id(request.scope),
-        metadata={"execution_type": "orchestrator"},
-        timeout_sec=lab.settings.request_timeout,
-    )
+    run = await begun(lab, tenant, body.asked(), request)
     if wants_events(request):
         return told(lab, tenant, run)
     last = await answered(lab, tenant, run, request)
